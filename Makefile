@@ -1,0 +1,45 @@
+# Everything needs only python3 (>= 3.11), make and git; uv is fetched into .venv and installs what uv.lock names.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo up test test-fast test-services lint format clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.ready ## install everything into .venv
+
+$(VENV)/.ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet uv; }
+	$(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python
+	@touch $@
+
+demo: setup ## process the sample calls from start to end, in a throw-away home
+	$(BIN)/aila demo
+
+up: setup ## start everything in the foreground
+	$(BIN)/aila up
+
+test: setup ## all tests that need no outside service
+	$(BIN)/pytest -m 'not services'
+
+test-fast: setup ## unit tests only
+	$(BIN)/pytest -m 'not services and not slow'
+
+test-services: setup ## the tests against PostgreSQL, Ceph radosgw and Chromium (Debian packages)
+	tools/services/run $(BIN)/pytest -m services
+
+lint: setup ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## ruff's formatter and safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove what setup and demo made
+	rm -rf $(VENV) .aila

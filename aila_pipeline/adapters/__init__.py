@@ -1,0 +1,1 @@
+"""One file, one outside thing. Nothing here knows Dagster."""

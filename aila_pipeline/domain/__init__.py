@@ -1,0 +1,1 @@
+"""Rules only: nothing here knows Dagster, databases, object stores, codecs, models or HTTP."""

@@ -1,0 +1,77 @@
+"""Settings: the only reader of the environment (and of `.env`).
+
+Lives here: every `AILA_*` setting, its default and its unit. Does not: credentials and endpoint of S3, which boto3
+reads by itself (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL_S3` …), and per-tenant settings, which the ledger keeps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_PACKAGE = Path(__file__).parent
+
+
+class Settings(BaseSettings):
+    """All settings. Made once per process by whoever starts it, and handed down."""
+
+    model_config = SettingsConfigDict(env_prefix="AILA_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".aila"), description="SQLite files, objects and Dagster's home, when nothing else is set")
+    database_url: str | None = Field(None, description="the ledger: sqlite:///… or postgresql+psycopg2://…")
+    dagster_database_url: str | None = Field(None, description="Dagster's storage; default: the ledger's PostgreSQL")
+    object_store: str | None = Field(None, description="file:///directory or s3://bucket/prefix")
+
+    whisper_model: str = Field("small", description="a size that faster-whisper downloads, a directory, or `demo`")
+    whisper_device: Literal["auto", "cpu", "cuda"] = "auto"
+    whisper_compute_type: str = Field("default", description="as CTranslate2 names them; default: int8 on CPU")
+    whisper_beam_size: Annotated[int, Field(ge=1, le=20)] = 5
+    speech_engine: Literal["plain"] = "plain"
+    cpu_threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all")
+
+    watch_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("inbox/", ""), description="where the drop zone lies, comma separated; the empty prefix is the store's root"
+    )
+    settle_seconds: float = Field(2.0, description="a file in a directory counts once it stood still for so long")
+    pair_alarm_minutes: float = Field(30.0, description="a pair that waits longer for its other half is told about")
+    create_tenants: bool = Field(True, description="a country/firm not seen before is created by its first drop")
+
+    shard_size: Annotated[int, Field(ge=1, le=100)] = 100
+    max_shards_in_flight: Annotated[int, Field(ge=1)] = Field(4, description="shards admitted at one time")
+    lease_seconds: float = Field(30.0, description="a worker that stops renewing loses its shard after so long")
+    stall_seconds: float = Field(1800.0, description="a worker without progress for so long stops renewing")
+    crash_limit: Annotated[int, Field(ge=1)] = Field(5, description="a call that killed so many workers is failed")
+    retry_limit: Annotated[int, Field(ge=0)] = Field(3, description="automatic attempts after the first one")
+    retry_minutes: float = Field(10.0, description="pause before the first automatic retry; doubles each time")
+
+    max_audio_hours: float = 4.0
+    max_audio_bytes: int = 2 * 1024**3
+    max_rows: int = Field(100_000, description="rows of one pair in the drop zone")
+    checklists: Path = Field(_PACKAGE / "demo" / "checklists", description="directory of checklist YAML files")
+
+    dagster_url: str = "http://127.0.0.1:3000"
+    keep_partitions_days: Annotated[int, Field(ge=1)] = 30
+
+    @field_validator("watch_prefixes", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """`inbox/,` is the two prefixes `inbox/` and the root."""
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL of the ledger."""
+        return self.database_url or f"sqlite:///{(self.home / 'ledger.db').absolute()}"
+
+    @property
+    def store_url(self) -> str:
+        """URL of the object store."""
+        return self.object_store or f"file://{(self.home / 'objects').absolute()}"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own directory: its configuration, and its SQLite files when there is no PostgreSQL."""
+        return self.home.absolute() / "dagster"
