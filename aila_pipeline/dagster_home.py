@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from aila_pipeline.adapters.dagster_client import CODE_LOCATION
 from aila_pipeline.errors import DagsterUnavailable, SettingInvalid
 from aila_pipeline.settings import Settings
 
@@ -26,9 +27,6 @@ STORAGE_URL_VARIABLE = "AILA_DAGSTER_STORAGE_URL"
 
 POSTGRES_SCHEMA = "dagster"
 """Dagster's tables lie in a schema of this name when they share a database with the ledger."""
-
-CODE_LOCATION = "aila_pipeline"
-"""What the Dagster UI calls our definitions."""
 
 _LONGEST_SOCKET_PATH = 100
 """Bytes; `sun_path` holds 108 on Linux and 104 on macOS."""
@@ -147,7 +145,7 @@ def write_dagster_home(settings: Settings) -> Path:
 
 def _storage(settings: Settings) -> dict[str, Any]:
     if storage_url(settings) is None:
-        # Without a base_dir the files would be strewn over the home, and absolute so that no process's directory counts.
+        # Without a base_dir the files lie strewn over the home; absolute, so that no process's directory matters.
         return {"sqlite": {"base_dir": str(settings.dagster_home / "database")}}
     return {"postgres": {"postgres_url": {"env": STORAGE_URL_VARIABLE}}}
 

@@ -43,6 +43,11 @@ AilaError
 │   ├── ObjectChanged               OBJECT_CHANGED         the object is not the one that was pinned
 │   ├── ModelUnavailable            MODEL_UNAVAILABLE
 │   └── DagsterUnavailable          DAGSTER_UNAVAILABLE
+├── StackError                      `aila up` cannot start or go on
+│   ├── HomeInUse                   HOME_IN_USE            another `aila up` works on this home
+│   ├── PortTaken                   PORT_TAKEN             something else listens there
+│   ├── DefinitionsBroken           DEFINITIONS_BROKEN     the Dagster definitions cannot be loaded
+│   └── ProcessFailed               PROCESS_FAILED         a process does not start, or ends again and again
 ├── LeaseLost                       another worker holds the shard; this one stops quietly
 └── SettingInvalid                  SETTING_INVALID        a setting that cannot work
 
@@ -287,6 +292,30 @@ class ModelUnavailable(InfrastructureError):
 class DagsterUnavailable(InfrastructureError):
     code, what = "DAGSTER_UNAVAILABLE", "Dagster does not answer"
     advice = "check AILA_DAGSTER_URL, or start it with `aila up`"
+
+
+class StackError(AilaError):
+    """What `aila up` runs cannot start, or cannot go on."""
+
+
+class HomeInUse(StackError):
+    code, what = "HOME_IN_USE", "another `aila up` works on this home"
+    advice = "stop it first, or choose another home with --home"
+
+
+class PortTaken(StackError):
+    code, what = "PORT_TAKEN", "something else listens on the port"
+    advice = "stop it, or choose another port"
+
+
+class DefinitionsBroken(StackError):
+    code, what = "DEFINITIONS_BROKEN", "Dagster cannot load the definitions"
+    advice = "mend them; `dagster definitions validate` shows the same error"
+
+
+class ProcessFailed(StackError):
+    code, what = "PROCESS_FAILED", "a process of Dagster does not run"
+    advice = "look at its log"
 
 
 class LeaseLost(AilaError):
