@@ -1,0 +1,155 @@
+"""Acceptance: a checked submission becomes calls, links, attempts and shards, in one transaction.
+
+Lives here: which call a row or item means (contracts, gap 20), and what is written for it. Does not: checking rows
+(domain/intake), copying files, ending attempts (attempts.py).
+
+    id unknown                      a new call, attempt 1
+    id known, completed or open     same data: linked, nothing is done twice; other data: EXTERNAL_ID_CONFLICT
+    id known, failed                the same call with the new data, next attempt; its other batches show it too
+    rejected row                    a call that has failed already, with its reasons
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from aila_pipeline.adapters.ledger.attempts import end_attempt, open_attempts
+from aila_pipeline.adapters.ledger.database import in_groups
+from aila_pipeline.adapters.ledger.tables import attempts, batch_calls, calls
+from aila_pipeline.domain import ids
+from aila_pipeline.domain.models import Priority, SubmittedCall
+from aila_pipeline.domain.status import CallStatus, Stage
+from aila_pipeline.errors import ExternalIdConflict
+
+
+@dataclass
+class _Plan:
+    """What one acceptance is going to write."""
+
+    links: list[dict[str, Any]] = field(default_factory=list)
+    new_calls: list[dict[str, Any]] = field(default_factory=list)
+    to_open: list[str] = field(default_factory=list)
+    failed: list[tuple[str, tuple[str, str, bool]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """One batch's acceptance. `fingerprints` maps a position to the fingerprint of its source and time."""
+
+    batch_id: str
+    tenant_id: str
+    priority: Priority
+    shard_size: int
+    now: datetime
+    fingerprints: dict[int, str]
+
+    def write(self, connection: sa.Connection, submitted: tuple[SubmittedCall, ...]) -> tuple[list[str], int]:
+        """Write everything; returns the new shards' keys and how many calls have failed already."""
+        known = self._known(connection, [call.external_id for call in submitted if call.external_id])
+        plan = _Plan()
+        for call in submitted:
+            self._place(connection, plan, call, known.get(call.external_id or ""))
+        for group in in_groups(plan.new_calls):
+            connection.execute(sa.insert(calls), group)
+        for group in in_groups(plan.links):
+            connection.execute(sa.insert(batch_calls), group)
+        self._fail(connection, plan)
+        shards = open_attempts(
+            connection,
+            self.batch_id,
+            plan.to_open,
+            now=self.now,
+            shard_size=self.shard_size,
+            priority=self.priority,
+        )
+        return shards, len(plan.failed)
+
+    def _known(self, connection: sa.Connection, external_ids: list[str]) -> dict[str, sa.Row[Any]]:
+        found: dict[str, sa.Row[Any]] = {}
+        for group in in_groups(external_ids):
+            query = sa.select(calls).where(calls.c.tenant_id == self.tenant_id, calls.c.external_id.in_(group))
+            found.update((row.external_id, row) for row in connection.execute(query))
+        return found
+
+    def _place(self, connection: sa.Connection, plan: _Plan, call: SubmittedCall, known: sa.Row[Any] | None) -> None:
+        """Decide which call this row or item is, and what is to be written for it."""
+        if known is None:
+            self._add(plan, call, external_id=call.external_id)
+        elif known.status == CallStatus.FAILED and call.accepted:
+            values = self._data(call) | {"batch_id": self.batch_id}
+            connection.execute(sa.update(calls).where(calls.c.id == known.id).values(**values))
+            plan.to_open.append(known.id)
+            self._link(plan, call, known.id)
+        elif call.accepted and known.fingerprint == self.fingerprints[call.position]:
+            self._link(plan, call, known.id)
+        elif call.accepted:
+            self._add(plan, call, external_id=None, error=_told(ExternalIdConflict()))
+        else:
+            self._add(plan, call, external_id=None)
+
+    def _add(
+        self,
+        plan: _Plan,
+        call: SubmittedCall,
+        *,
+        external_id: str | None,
+        error: tuple[str, str, bool] | None = None,
+    ) -> None:
+        call_id = ids.call_id(self.now)
+        row: dict[str, Any] = {
+            "id": call_id,
+            "tenant_id": self.tenant_id,
+            "batch_id": self.batch_id,
+            "external_id": external_id,
+        }
+        row |= {"status": CallStatus.PENDING, "stage": Stage.SUBMISSION, "attempt": 0, "created_at": self.now}
+        plan.new_calls.append(row | self._data(call))
+        self._link(plan, call, call_id)
+        error = error or _problems_of(call)
+        if error:
+            plan.failed.append((call_id, error))
+        else:
+            plan.to_open.append(call_id)
+
+    def _data(self, call: SubmittedCall) -> dict[str, Any]:
+        details = call.details.model_dump(mode="json") if call.details else None
+        fingerprint = self.fingerprints.get(call.position) if call.accepted else None
+        return {"details": details, "fingerprint": fingerprint, "warnings": list(call.warnings), "retryable": False}
+
+    def _link(self, plan: _Plan, call: SubmittedCall, call_id: str) -> None:
+        plan.links.append(
+            {"batch_id": self.batch_id, "position": call.position, "call_id": call_id, "external_id": call.external_id}
+        )
+
+    def _fail(self, connection: sa.Connection, plan: _Plan) -> None:
+        """Calls that were rejected at intake get their one attempt, ended at once: none is left without a status."""
+        for group in in_groups(plan.failed):
+            connection.execute(
+                sa.insert(attempts),
+                [
+                    {"call_id": call_id, "n": 1, "batch_id": self.batch_id, "shard_id": None}
+                    | {"stage": Stage.SUBMISSION, "created_at": self.now}
+                    for call_id, _ in group
+                ],
+            )
+            connection.execute(
+                sa.update(calls).where(calls.c.id.in_([call_id for call_id, _ in group])).values(attempt=1)
+            )
+        for call_id, error in plan.failed:
+            end_attempt(connection, call_id, 1, now=self.now, stage=Stage.SUBMISSION, error=error)
+
+
+def _told(error: ExternalIdConflict) -> tuple[str, str, bool]:
+    return error.code, error.message, error.retryable
+
+
+def _problems_of(call: SubmittedCall) -> tuple[str, str, bool] | None:
+    """All problems of a rejected row as one error; the first one's code names it."""
+    if not call.problems:
+        return None
+    told = "; ".join(f"{p.field}: {p.message}" if p.field else p.message for p in call.problems)
+    return call.problems[0].code, told, False

@@ -1,0 +1,263 @@
+"""Batches in the ledger: received, accepted, refused, retried.
+
+Lives here: the life of a batch as a submission. Does not: its calls' life (attempts.py, work.py).
+
+    received ──accept──> accepted     its calls exist; the calls' statuses tell the rest
+        │  ├───accept──> duplicate    the same content is another batch; its failed calls are tried again
+        │  ├───refuse──> refused      nothing can be processed; the files lie beside the reasons
+        │  └─withdraw──> withdrawn    the files changed before they were read; they are received anew
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from aila_pipeline.adapters.ledger.acceptance import Acceptance
+from aila_pipeline.adapters.ledger.attempts import close_batches, open_attempts
+from aila_pipeline.adapters.ledger.database import Database, in_groups
+from aila_pipeline.adapters.ledger.records import Accepted, Batch, Launch, Tenant
+from aila_pipeline.adapters.ledger.tables import batch_calls, batches, calls, events, tenants
+from aila_pipeline.domain import ids
+from aila_pipeline.domain.models import Priority, Submission, TenantSettings
+from aila_pipeline.domain.status import CallStatus
+
+
+class Batches:
+    """What happens to a batch from its arrival until its calls exist."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def receive(
+        self,
+        tenant: Tenant,
+        user_id: str,
+        *,
+        kind: str,
+        name: str,
+        fingerprint: str,
+        sources: Sequence[Mapping[str, Any]],
+        problem: Mapping[str, Any] | None = None,
+        priority: Priority = Priority.LIVE,
+        now: datetime,
+    ) -> Batch:
+        """Note that a submission has arrived; the same fingerprint gives the batch that is known already."""
+
+        def change(connection: sa.Connection) -> Batch:
+            row = connection.execute(sa.select(batches).where(batches.c.fingerprint == fingerprint)).one_or_none()
+            if row is None:
+                values: dict[str, Any] = {
+                    "id": ids.batch_id(now),
+                    "tenant_id": tenant.id,
+                    "user_id": user_id,
+                    "kind": kind,
+                }
+                values |= {"name": name, "priority": priority, "state": "received", "fingerprint": fingerprint}
+                values |= {"sources": [dict(source) for source in sources], "warnings": [], "received_at": now}
+                values |= {"problem": dict(problem) if problem else None}
+                row = connection.execute(sa.insert(batches).values(**values).returning(batches)).one()
+            return _batch(row, tenant)
+
+        return self._database.write(change)
+
+    def get(self, batch_id: str) -> Batch | None:
+        """The batch, or None."""
+
+        def question(connection: sa.Connection) -> Batch | None:
+            row = connection.execute(sa.select(batches).where(batches.c.id == batch_id)).one_or_none()
+            return _batch(row, tenant_by_id(connection, row.tenant_id)) if row else None
+
+        return self._database.read(question)
+
+    def accept(
+        self,
+        batch: Batch,
+        submission: Submission,
+        *,
+        sources: Sequence[Mapping[str, Any]],
+        fingerprints: dict[int, str],
+        shard_size: int,
+        now: datetime,
+    ) -> Accepted:
+        """Make the batch's calls, attempts and shards, once; or find that its content is another batch's."""
+
+        def change(connection: sa.Connection) -> Accepted:
+            owner = connection.scalar(
+                sa.select(batches.c.id).where(
+                    batches.c.tenant_id == batch.tenant.id, batches.c.digest == submission.digest
+                )
+            )
+            if owner is not None:
+                return self._duplicate(connection, batch, owner, shard_size=shard_size, now=now)
+            won = connection.execute(
+                sa.update(batches)
+                .where(batches.c.id == batch.id, batches.c.state == "received")
+                .values(
+                    state="accepted",
+                    digest=submission.digest,
+                    accepted_at=now,
+                    total_calls=len(submission.calls),
+                    warnings=list(submission.warnings),
+                    sources=[dict(source) for source in sources],
+                )
+            ).rowcount
+            if not won:
+                state = connection.scalar(sa.select(batches.c.state).where(batches.c.id == batch.id))
+                return Accepted(batch.id, str(state), (), 0, 0)
+            acceptance = Acceptance(batch.id, batch.tenant.id, batch.priority, shard_size, now, fingerprints)
+            shards, failed = acceptance.write(connection, submission.calls)
+            close_batches(connection, [batch.id], now=now)
+            return Accepted(batch.id, "accepted", tuple(shards), len(submission.calls), failed)
+
+        return self._database.write(change)
+
+    def _duplicate(
+        self, connection: sa.Connection, batch: Batch, owner: str, *, shard_size: int, now: datetime
+    ) -> Accepted:
+        if owner == batch.id:  # this very batch was accepted by an earlier run
+            return Accepted(batch.id, "accepted", (), 0, 0)
+        won = connection.execute(
+            sa.update(batches)
+            .where(batches.c.id == batch.id, batches.c.state == "received")
+            .values(state="duplicate", duplicate_of=owner, accepted_at=now, ended_at=now)
+        ).rowcount
+        shards: list[str] = []
+        if won:
+            shards = self._retry(connection, owner, shard_size=shard_size, priority=batch.priority, now=now)
+        return Accepted(owner, "duplicate", tuple(shards), 0, 0)
+
+    def retry(self, batch_id: str, *, shard_size: int, now: datetime) -> list[str]:
+        """A new attempt for each failed call of the batch that has data to try with; returns the new shards."""
+        return self._database.write(
+            lambda connection: self._retry(connection, batch_id, shard_size=shard_size, priority=Priority.LIVE, now=now)
+        )
+
+    def _retry(
+        self, connection: sa.Connection, batch_id: str, *, shard_size: int, priority: Priority, now: datetime
+    ) -> list[str]:
+        failed = connection.scalars(
+            sa.select(calls.c.id)
+            .join(batch_calls, batch_calls.c.call_id == calls.c.id)
+            .where(batch_calls.c.batch_id == batch_id, calls.c.status == CallStatus.FAILED, has_data())
+            .order_by(batch_calls.c.position)
+        ).all()
+        return open_attempts(connection, batch_id, failed, now=now, shard_size=shard_size, priority=priority)
+
+    def retry_passing(self, *, limit: int, pause: timedelta, shard_size: int, now: datetime, most: int) -> list[str]:
+        """New attempts for calls that failed for a passing reason, at most `most` calls, in shards of their batches.
+
+        A call gets at most `limit` automatic retries; the pause before each is twice the one before.
+        """
+
+        def change(connection: sa.Connection) -> list[str]:
+            due = [
+                sa.and_(calls.c.attempt == n, calls.c.ended_at < now - pause * 2 ** (n - 1))
+                for n in range(1, limit + 1)
+            ]
+            rows = connection.execute(
+                sa.select(calls.c.id, calls.c.batch_id)
+                .where(calls.c.status == CallStatus.FAILED, calls.c.retryable, has_data(), sa.or_(sa.false(), *due))
+                .order_by(calls.c.ended_at)
+                .limit(most)
+            ).all()
+            shards: list[str] = []
+            for batch_id in sorted({row.batch_id for row in rows}):
+                ids_ = [row.id for row in rows if row.batch_id == batch_id]
+                shards += open_attempts(
+                    connection, batch_id, ids_, now=now, shard_size=shard_size, priority=Priority.BACKFILL
+                )
+            return shards
+
+        return self._database.write(change)
+
+    def refuse(self, batch_id: str, problem: Mapping[str, Any], *, now: datetime) -> bool:
+        """Refuse the whole submission; False if something else has become of it."""
+
+        def change(connection: sa.Connection) -> bool:
+            won = connection.execute(
+                sa.update(batches)
+                .where(batches.c.id == batch_id, batches.c.state == "received")
+                .values(state="refused", problem=dict(problem), accepted_at=now, ended_at=now, closings=1)
+            ).rowcount
+            if won:
+                payload = {"status": "failed", "error_code": problem["code"], "calls": 0, "closing": 1}
+                connection.execute(
+                    sa.insert(events).values(kind="batch", subject_id=batch_id, n=1, payload=payload, created_at=now)
+                )
+            return bool(won)
+
+        return self._database.write(change)
+
+    def withdraw(self, batch_id: str, *, now: datetime) -> None:
+        """The files are not those that were received: forget this batch, they will be received anew."""
+        self._database.write(
+            lambda connection: connection.execute(
+                sa.update(batches)
+                .where(batches.c.id == batch_id, batches.c.state == "received")
+                .values(state="withdrawn", ended_at=now)
+            )
+        )
+
+    def received(self, *, now: datetime, most: int) -> list[Launch]:
+        """Batches that wait for their `submission` run, oldest first."""
+
+        def question(connection: sa.Connection) -> list[Launch]:
+            rows = connection.execute(
+                sa.select(batches)
+                .where(
+                    batches.c.state == "received",
+                    sa.or_(batches.c.not_before.is_(None), batches.c.not_before <= now),
+                )
+                .order_by(batches.c.priority != Priority.LIVE, batches.c.received_at)
+                .limit(most)
+            )
+            return [Launch(row.id, row.launches, Priority(row.priority), row.tenant_id) for row in rows]
+
+        return self._database.read(question)
+
+    def launched(self, batch_ids: Sequence[str], *, now: datetime) -> None:
+        """Count a launch of each; the next one waits longer each time (5 s doubling, at most 5 minutes)."""
+
+        def change(connection: sa.Connection) -> None:
+            for group in in_groups(batch_ids):
+                for row in connection.execute(
+                    sa.select(batches.c.id, batches.c.launches).where(batches.c.id.in_(group))
+                ):
+                    pause = timedelta(seconds=min(300.0, 5.0 * 2**row.launches))
+                    connection.execute(
+                        sa.update(batches)
+                        .where(batches.c.id == row.id)
+                        .values(launches=row.launches + 1, not_before=now + pause)
+                    )
+
+        self._database.write(change)
+
+
+def has_data() -> sa.ColumnElement[bool]:
+    """Calls that were rejected as rows have no details, and nothing to try again with."""
+    return calls.c.details.is_not(None)
+
+
+def tenant_by_id(connection: sa.Connection, tenant_id: str) -> Tenant:
+    """The tenant of this id, which must exist."""
+    row = connection.execute(sa.select(tenants).where(tenants.c.id == tenant_id)).one()
+    return Tenant(row.id, row.country, row.firm, TenantSettings.model_validate(row.settings))
+
+
+def _batch(row: sa.Row[Any], tenant: Tenant) -> Batch:
+    return Batch(
+        id=row.id,
+        tenant=tenant,
+        kind=row.kind,
+        name=row.name,
+        priority=Priority(row.priority),
+        state=row.state,
+        sources=tuple(row.sources),
+        problem=row.problem,
+        duplicate_of=row.duplicate_of,
+        received_at=row.received_at,
+    )

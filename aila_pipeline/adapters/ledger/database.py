@@ -1,0 +1,119 @@
+"""The database under the ledger: SQLite when embedded, PostgreSQL in production, one way to write on both.
+
+Lives here: engines, transactions, the retry of what two writers do to each other. Does not: any table.
+
+SQLite has no row locks, SQLAlchemy drops FOR UPDATE there without a word, and a transaction that reads first and
+writes later fails at once with "database is locked" whatever the timeout is. So writers begin with BEGIN IMMEDIATE.
+No object-store or network call may happen inside a transaction.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+
+from aila_pipeline.errors import LedgerUnavailable, SettingInvalid
+
+T = TypeVar("T")
+
+_WRITE = "aila_write"
+_TRIES = 8
+# serialization_failure and deadlock_detected: PostgreSQL asks the client to run the transaction again.
+_PG_RETRY = frozenset({"40001", "40P01"})
+
+
+class Database:
+    """An engine with two verbs: `read` and `write`, each running a function in one transaction."""
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        if self.url.get_backend_name() not in {"sqlite", "postgresql"}:
+            raise SettingInvalid("AILA_DATABASE_URL must be sqlite:///… or postgresql+psycopg2://…")
+        if self.sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = sa.create_engine(self.url, pool_pre_ping=not self.sqlite, **self._arguments())
+        self._writer = self.engine.execution_options(**{_WRITE: True})
+        if self.sqlite:
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+            sa.event.listen(self.engine, "begin", _begin_sqlite)
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether this is the embedded default."""
+        return self.url.get_backend_name() == "sqlite"
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"connect_args": {"timeout": 30.0}} if self.sqlite else {"connect_args": {"connect_timeout": 10}}
+
+    def read(self, question: Callable[[sa.Connection], T]) -> T:
+        """Run `question` in a transaction that writes nothing."""
+        with _unavailable(), self.engine.connect() as connection:
+            return question(connection)
+
+    def write(self, change: Callable[[sa.Connection], T]) -> T:
+        """Run `change` in one transaction; again from its start where the database asks for that.
+
+        `change` must be free of effects outside the database. IntegrityError is retried too: two writers that insert
+        the same key at once each looked before the other committed; the second look sees it.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                with _unavailable(), self._writer.begin() as connection:
+                    return change(connection)
+            except (DBAPIError, LedgerUnavailable) as error:
+                if left == 0 or not _worth_another_try(error):
+                    raise
+                time.sleep(random.uniform(0.01, 0.05) * (_TRIES - left))  # noqa: S311 - spreads writers, no secret
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def in_groups(items: Iterable[T], size: int = 500) -> Iterator[list[T]]:
+    """Lists of at most `size` items. The default keeps `IN (…)` well under SQLite's 32,766 variables a statement."""
+    rest = iter(items)
+    while group := list(islice(rest, size)):
+        yield group
+
+
+def _worth_another_try(error: Exception) -> bool:
+    cause = error.__cause__ if isinstance(error, LedgerUnavailable) else error
+    if isinstance(cause, IntegrityError):
+        return True
+    if not isinstance(cause, DBAPIError):
+        return False
+    code = getattr(cause.orig, "pgcode", None)
+    return code in _PG_RETRY or "database is locked" in str(cause.orig)
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    """Tell a database that does not answer as LEDGER_UNAVAILABLE, without its address or password."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise LedgerUnavailable(type(error.orig).__name__) from error
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Let us begin transactions ourselves, and make what was committed survive a crash of the machine."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    write = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

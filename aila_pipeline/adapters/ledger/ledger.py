@@ -1,0 +1,61 @@
+"""The ledger: the truth about tenants, batches, calls, attempts, shards and what is still to be told.
+
+Lives here: the one object that others hold, with a room for each concern. Does not: SQL (the rooms have it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aila_pipeline.adapters.ledger.batches import Batches
+from aila_pipeline.adapters.ledger.database import Database
+from aila_pipeline.adapters.ledger.events import Events
+from aila_pipeline.adapters.ledger.leases import process_token
+from aila_pipeline.adapters.ledger.migrations import migrate, versions
+from aila_pipeline.adapters.ledger.shards import Shards
+from aila_pipeline.adapters.ledger.tenants import Tenants
+from aila_pipeline.adapters.ledger.views import Views
+from aila_pipeline.adapters.ledger.work import Work, claimed
+from aila_pipeline.errors import SettingInvalid
+
+
+class Ledger:
+    """One database, and what can be done in it."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+        self.tenants = Tenants(self.database)
+        self.batches = Batches(self.database)
+        self.shards = Shards(self.database)
+        self.events = Events(self.database)
+        self.views = Views(self.database)
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version."""
+        migrate(self.database)
+
+    def require_schema(self) -> None:
+        """Raise SettingInvalid when the schema is not the one this program was made for."""
+        found, newest = versions(self.database)
+        if found != newest:
+            raise SettingInvalid(f"the ledger has schema {found or 'none'}, this program needs {newest}: run `aila db`")
+
+    @contextmanager
+    def claimed(
+        self, shard_id: str, *, run_id: str, lease_seconds: float, stall_seconds: float, token: str | None = None
+    ) -> Iterator[Work]:
+        """Hold a shard for this process; see work.claimed."""
+        with claimed(
+            self.database,
+            shard_id,
+            token=token or process_token(),
+            run_id=run_id,
+            lease_seconds=lease_seconds,
+            stall_seconds=stall_seconds,
+        ) as work:
+            yield work
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.database.close()

@@ -1,0 +1,233 @@
+"""The ledger's tables. Unique constraints and compare-and-swap updates on them make things happen once.
+
+    tenants 1-n users                 who submits
+    tenants 1-n batches 1-n shards    what was submitted, and how it is cut into runs
+    batches n-m calls (batch_calls)   a call is a thing of its own; a batch links it at a position
+    calls 1-n attempts                one try each; the newest decides the call's status
+    calls 1-n stage_results           what each stage found, with the version that found it
+    events                            what is to be told to Dagster, once each
+
+Lives here: columns and constraints. Does not: queries. A change here needs a migration beside it (a test compares).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """Aware datetimes in UTC on every database; SQLite itself knows no zones."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """To UTC; a naive time is a mistake of the caller."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone must not reach the ledger")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """From the database, always aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _key(name: str, target: str | None = None, *, nullable: bool = False, **options: Any) -> sa.Column[str]:
+    """A text key, a foreign one if `target` is given."""
+    arguments = (sa.ForeignKey(target),) if target else ()
+    return sa.Column(name, sa.String(120), *arguments, nullable=nullable, **options)
+
+
+def _time(name: str, *, nullable: bool = True) -> sa.Column[datetime]:
+    return sa.Column(name, UtcDateTime, nullable=nullable)
+
+
+tenants = sa.Table(
+    "tenants",
+    metadata,
+    _key("id", primary_key=True),
+    sa.Column("country", sa.String(63), nullable=False),
+    sa.Column("firm", sa.String(63), nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False),
+    _time("created_at", nullable=False),
+    sa.UniqueConstraint("country", "firm"),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    _key("id", primary_key=True),
+    _key("tenant_id", "tenants.id"),
+    sa.Column("login", sa.String(254), nullable=False),
+    _time("created_at", nullable=False),
+    sa.UniqueConstraint("tenant_id", "login"),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    _key("id", primary_key=True),
+    _key("tenant_id", "tenants.id"),
+    _key("user_id", "users.id"),
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("priority", sa.String(10), nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("fingerprint", sa.String(64), nullable=False, unique=True),
+    sa.Column("digest", sa.String(64)),
+    _key("duplicate_of", "batches.id", nullable=True),
+    sa.Column("sources", sa.JSON, nullable=False),
+    sa.Column("problem", sa.JSON(none_as_null=True)),
+    sa.Column("total_calls", sa.Integer, nullable=False, default=0),
+    sa.Column("warnings", sa.JSON, nullable=False),
+    sa.Column("launches", sa.Integer, nullable=False, default=0),
+    sa.Column("closings", sa.Integer, nullable=False, default=0),
+    sa.Column("touched", sa.Integer, nullable=False, default=0),
+    _time("not_before"),
+    _time("received_at", nullable=False),
+    _time("accepted_at"),
+    _time("started_at"),
+    _time("ended_at"),
+    # The same content again is the same batch: the second one keeps no digest but points to the first.
+    sa.UniqueConstraint("tenant_id", "digest"),
+    sa.Index(None, "state"),
+    sa.Index(None, "received_at"),
+)
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    _key("id", primary_key=True),
+    _key("tenant_id", "tenants.id"),
+    _key("batch_id", "batches.id"),
+    sa.Column("external_id", sa.String(255)),
+    sa.Column("fingerprint", sa.String(64)),
+    sa.Column("details", sa.JSON(none_as_null=True)),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("stage", sa.String(12), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("error_code", sa.String(40)),
+    sa.Column("error_message", sa.Text),
+    sa.Column("retryable", sa.Boolean, nullable=False, default=False),
+    sa.Column("warnings", sa.JSON, nullable=False),
+    _time("created_at", nullable=False),
+    _time("ended_at"),
+    sa.UniqueConstraint("tenant_id", "external_id"),
+    sa.Index(None, "status", "ended_at"),
+)
+
+batch_calls = sa.Table(
+    "batch_calls",
+    metadata,
+    _key("batch_id", "batches.id", primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    _key("call_id", "calls.id"),
+    sa.Column("external_id", sa.String(255)),
+    sa.UniqueConstraint("batch_id", "call_id"),
+    sa.Index(None, "call_id"),
+)
+
+shards = sa.Table(
+    "shards",
+    metadata,
+    _key("id", primary_key=True),
+    _key("batch_id", "batches.id"),
+    _key("tenant_id", "tenants.id"),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("priority", sa.String(10), nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("lease_token", sa.String(64)),
+    sa.Column("lease_epoch", sa.Integer, nullable=False, default=0),
+    _time("lease_expires_at"),
+    sa.Column("run_id", sa.String(64)),
+    sa.Column("in_hand", sa.String(120)),
+    sa.Column("launches", sa.Integer, nullable=False, default=0),
+    sa.Column("fruitless", sa.Integer, nullable=False, default=0),
+    sa.Column("last_error", sa.Text),
+    _time("not_before"),
+    _time("created_at", nullable=False),
+    _time("admitted_at"),
+    _time("ended_at"),
+    sa.UniqueConstraint("batch_id", "number"),
+    sa.Index(None, "state", "priority"),
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    _key("call_id", "calls.id", primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    _key("batch_id", "batches.id"),
+    _key("shard_id", "shards.id", nullable=True),
+    sa.Column("outcome", sa.String(10)),
+    sa.Column("stage", sa.String(12), nullable=False),
+    sa.Column("error_code", sa.String(40)),
+    sa.Column("error_message", sa.Text),
+    sa.Column("retryable", sa.Boolean, nullable=False, default=False),
+    sa.Column("crashes", sa.Integer, nullable=False, default=0),
+    sa.Column("run_id", sa.String(64)),
+    _time("created_at", nullable=False),
+    _time("started_at"),
+    _time("ended_at"),
+    sa.CheckConstraint("(outcome IS NULL) = (ended_at IS NULL)", name="ended_with_outcome"),
+    sa.Index(None, "shard_id"),
+    sa.Index(None, "batch_id"),
+    # One open attempt a call, guaranteed by the database and not by care.
+    sa.Index(
+        "uq_attempts_open",
+        "call_id",
+        unique=True,
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
+    ),
+)
+
+stage_results = sa.Table(
+    "stage_results",
+    metadata,
+    _key("call_id", "calls.id", primary_key=True),
+    sa.Column("stage", sa.String(12), primary_key=True),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("run_id", sa.String(64)),
+    _time("created_at", nullable=False),
+    sa.Index(None, "stage", "version"),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("kind", sa.String(10), primary_key=True),
+    _key("subject_id", primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    _key("shard_id", nullable=True),
+    sa.Column("payload", sa.JSON, nullable=False),
+    _time("created_at", nullable=False),
+    sa.Column("claim_token", sa.String(64)),
+    _time("claimed_until"),
+    _time("emitted_at"),
+    sa.Index(
+        "ix_events_waiting",
+        "created_at",
+        sqlite_where=sa.text("emitted_at IS NULL"),
+        postgresql_where=sa.text("emitted_at IS NULL"),
+    ),
+)
