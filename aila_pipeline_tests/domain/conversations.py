@@ -63,8 +63,8 @@ def heard(*channels: tuple[Word, ...], language: str | None = "en", seconds: flo
 
 VOCABULARY = re.split(
     " ",
-    "hello good morning how can i help you my order is broken not happy thank sorry yes no what price ten dollars please "
-    "добрый день как вам помочь спасибо плохо Hello, okay? 42 twenty-five",
+    "hello good morning how can i help you my order is broken not happy thank sorry yes no what price ten dollars "
+    "please добрый день как вам помочь спасибо плохо Hello, okay? 42 twenty-five",
 )
 
 
