@@ -8,7 +8,7 @@ storing files.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import av
@@ -66,7 +66,7 @@ def inspect(path: Path, *, max_seconds: float, max_bytes: int) -> AudioFacts:
         )
 
 
-def channel_blocks(path: Path, channel: int, *, sample_rate_hz: int = 16_000) -> Iterator[Samples]:
+def channel_blocks(path: Path, channel: int, *, sample_rate_hz: int = 16_000) -> Generator[Samples, None, None]:
     """One channel (from 0), resampled, in blocks of about 10 s: arrays of one dimension.
 
     The channel itself, not a mix: the others do not reach the resampler. Memory is that of a few blocks.
