@@ -1,7 +1,7 @@
 """Parent watch: a process that ends when the one that started it is gone.
 
-Lives here: the watch itself, and `python -m aila_pipeline.adapters.parent_watch MODULE ARGUMENTS…`, which runs another
-module under it. Does not: starting or ending anything else (processes.py, stack.py).
+Lives here: the watch itself, and `python -m aila_pipeline.adapters.parent_watch PROGRAM ARGUMENTS…`, which runs another
+program of this environment under it. Does not: starting or ending anything else (processes.py, stack.py).
 
 Why: Dagster's webserver, daemon and run workers outlive a parent that was killed with -9, by minutes or for ever, and
 then two of them work on the same home.
@@ -10,11 +10,13 @@ then two of them work on the same home.
 from __future__ import annotations
 
 import ctypes
+import importlib.metadata
 import multiprocessing
 import multiprocessing.connection
 import os
 import runpy
 import signal
+import socket
 import sys
 import threading
 import time
@@ -24,6 +26,9 @@ SUPERVISED_VARIABLE = "AILA_SUPERVISED"
 
 SUPERVISOR_VARIABLE = "AILA_SUPERVISOR_PID"
 """The process id of the supervisor, by which a child knows that its parent was gone before it could look."""
+
+START_AFTER_VARIABLE = "AILA_START_AFTER"
+"""Names a socket: the program is imported at once, which takes seconds, but starts when somebody listens there."""
 
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.5
@@ -68,8 +73,18 @@ def _signal_on_parent_death() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def listens(path: str | os.PathLike[str]) -> bool:
+    """Whether a process listens on the socket at this path; the file alone may be left from one that was killed."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(os.fspath(path))
+        except OSError:
+            return False
+        return True
+
+
 def main() -> None:
-    """Runs the module named by the first argument as `python -m` would, tied to the process that started it."""
+    """Runs the console script or module that the first argument names, tied to the process that started it."""
     # A shell's `&` starts its commands with SIGINT ignored. Dagster copies that for SIGTERM, and could not be stopped.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -80,6 +95,13 @@ def main() -> None:
         sys.exit(_EXIT_CODE)
     die_with_parent()
     sys.argv = sys.argv[1:]
+    scripts = importlib.metadata.entry_points(group="console_scripts", name=sys.argv[0])
+    if scripts:
+        script = next(iter(scripts)).load()
+        if path := os.environ.get(START_AFTER_VARIABLE):
+            while not listens(path):
+                time.sleep(0.05)
+        sys.exit(script())
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
