@@ -6,10 +6,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from hypothesis import strategies as st
 
+import aila_pipeline
 from aila_pipeline.domain.models import Recognition, Role, Transcript, Turn, Utterance, Word
+
+CHECKLISTS = Path(aila_pipeline.__file__).parent / "demo" / "checklists"
+"""The checklists that ship."""
 
 LINE = re.compile(r"(?P<who>\w+) (?P<start>[\d.]+)-(?P<end>[\d.]+): (?P<text>.*)")
 CHANNEL = {Role.CLIENT: 0, Role.OPERATOR: 1, Role.UNKNOWN: 0}

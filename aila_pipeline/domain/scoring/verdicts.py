@@ -1,0 +1,143 @@
+"""Verdicts: a call held against a checklist.
+
+Lives here: pass, fail or not applicable for each item, and the total. Does not: what items there are (checklist.py),
+how phrases are found (phrases.py).
+
+An item is not applicable when its `when` does not hold, when the role it is about never spoke (a mono recording has no
+operator), or when its figure could not be measured. It then counts neither for nor against the call.
+Total = 100 * weights passed / weights applicable, in whole numbers, rounded half up to a tenth.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import inf
+
+from aila_pipeline.domain.insights import Insights, metric
+from aila_pipeline.domain.models import Frozen, Role, Transcript
+from aila_pipeline.domain.scoring.checklist import (
+    Checklist,
+    ForbiddenPhraseItem,
+    Item,
+    MetricItem,
+    PhraseItem,
+    When,
+)
+from aila_pipeline.domain.scoring.phrases import Evidence, Speech
+
+
+class Verdict(StrEnum):
+    """What became of one item."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    FAIL = "fail"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class ItemScore(Frozen):
+    """One item's verdict and why."""
+
+    id: str
+    title: str
+    verdict: Verdict
+    weight: int
+    reason: str
+    """One line for a person; holds figures and the checklist's own words, nothing that was said."""
+    evidence: tuple[Evidence, ...] = ()
+    """Where it was said. A passed phrase gives its best place, a forbidden one every phrase that was heard."""
+
+
+class Score(Frozen):
+    """A call's quality by one checklist."""
+
+    checklist: str
+    version: str
+    digest: str
+    total: float | None
+    """0..100 with one decimal; None when no item applies."""
+    items: tuple[ItemScore, ...]
+
+
+def score(transcript: Transcript, insights: Insights, checklist: Checklist) -> Score:
+    """The call's score; the same input gives the same score."""
+    speech = Speech(transcript)
+    items = tuple(_judged(item, speech, insights) for item in checklist.items)
+    return Score(
+        checklist=checklist.id,
+        version=checklist.version,
+        digest=checklist.digest,
+        total=total(items),
+        items=items,
+    )
+
+
+def total(items: tuple[ItemScore, ...]) -> float | None:
+    """The weighted share of passed items among the applicable ones, in percent with one decimal."""
+    applicable = sum(item.weight for item in items if item.verdict is not Verdict.NOT_APPLICABLE)
+    passed = sum(item.weight for item in items if item.verdict is Verdict.PASS)
+    # Whole tenths of a percent, half up, so that no rounding of floats decides: floor(1000 p / a + 1/2).
+    return (2000 * passed + applicable) // (2 * applicable) / 10 if applicable else None
+
+
+def _judged(item: Item, speech: Speech, insights: Insights) -> ItemScore:
+    """One item's verdict."""
+    against = _not_met(item.when, speech, insights)
+    evidence: tuple[Evidence, ...] = ()
+    if against is not None:
+        verdict, reason = Verdict.NOT_APPLICABLE, against
+    elif isinstance(item, MetricItem):
+        verdict, reason = _measured(item, speech, insights)
+    else:
+        verdict, reason, evidence = _searched(item, speech)
+    return ItemScore(
+        id=item.id, title=item.title, verdict=verdict, weight=item.weight, reason=reason, evidence=evidence
+    )
+
+
+def _not_met(when: When, speech: Speech, insights: Insights) -> str | None:
+    """Why the item's condition does not hold; None when it does."""
+    if when.min_call_seconds is not None and insights.seconds < when.min_call_seconds:
+        return f"the call is shorter than {when.min_call_seconds:g} s"
+    if when.said is not None:
+        said = when.said
+        if not any(speech.find(phrase, said.role, said.similarity) for phrase in said.any_of):
+            return "what it depends on was not said"
+    return None
+
+
+def _searched(item: PhraseItem | ForbiddenPhraseItem, speech: Speech) -> tuple[Verdict, str, tuple[Evidence, ...]]:
+    """The verdict of a phrase that should, or should not, be heard."""
+    if not speech.spoke(item.role):
+        return Verdict.NOT_APPLICABLE, f"the role '{item.role}' never spoke", ()
+    after = -inf if item.within_last_seconds is None else speech.end - item.within_last_seconds
+    before = inf if item.within_first_seconds is None else speech.begin + item.within_first_seconds
+    found = [speech.find(phrase, item.role, item.similarity, after, before) for phrase in item.any_of]
+    hits = sorted((hit for hit in found if hit is not None), key=lambda hit: (-hit[0], hit[1].start))
+    if isinstance(item, PhraseItem):
+        if hits:
+            return Verdict.PASS, "heard", (hits[0][1],)
+        return Verdict.FAIL, f"not heard{_place(item)}", ()
+    heard = tuple(sorted({hit[1] for hit in hits}, key=lambda place: (place.start, place.quote)))
+    return (Verdict.FAIL, "heard", heard) if heard else (Verdict.PASS, f"not heard{_place(item)}", ())
+
+
+def _place(item: PhraseItem | ForbiddenPhraseItem) -> str:
+    if item.within_first_seconds is not None:
+        return f" in the first {item.within_first_seconds:g} s"
+    return f" in the last {item.within_last_seconds:g} s" if item.within_last_seconds is not None else ""
+
+
+def _measured(item: MetricItem, speech: Speech, insights: Insights) -> tuple[Verdict, str]:
+    """The verdict of a figure."""
+    role = next((role for role in Role if item.metric.endswith(f".{role}")), None)
+    if role is not None and not speech.spoke(role):
+        return Verdict.NOT_APPLICABLE, f"the role '{role}' never spoke"
+    value = metric(insights, item.metric)
+    if value is None:
+        return Verdict.NOT_APPLICABLE, "it could not be measured in this call"
+    low, high = item.min, item.max
+    holds = (low is None or value >= low) and (high is None or value <= high)
+    bounds = " and ".join(
+        [*([f"at least {low:g}"] if low is not None else []), *([f"at most {high:g}"] if high is not None else [])]
+    )
+    return Verdict.PASS if holds else Verdict.FAIL, f"{value:g}, wanted {bounds}"
