@@ -73,6 +73,11 @@ class Batches:
 
         return self._database.read(question)
 
+    def owner(self, tenant: Tenant, digest: str) -> str | None:
+        """The id of the tenant's batch that has this content, if there is one."""
+        query = sa.select(batches.c.id).where(batches.c.tenant_id == tenant.id, batches.c.digest == digest)
+        return self._database.read(lambda connection: connection.scalar(query))
+
     def accept(
         self,
         batch: Batch,

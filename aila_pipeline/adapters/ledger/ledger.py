@@ -13,6 +13,7 @@ from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.events import Events
 from aila_pipeline.adapters.ledger.leases import process_token
 from aila_pipeline.adapters.ledger.migrations import migrate, versions
+from aila_pipeline.adapters.ledger.results import Results
 from aila_pipeline.adapters.ledger.shards import Shards
 from aila_pipeline.adapters.ledger.tenants import Tenants
 from aila_pipeline.adapters.ledger.views import Views
@@ -29,6 +30,7 @@ class Ledger:
         self.batches = Batches(self.database)
         self.shards = Shards(self.database)
         self.events = Events(self.database)
+        self.results = Results(self.database)
         self.views = Views(self.database)
 
     def migrate(self) -> None:

@@ -205,11 +205,12 @@ stage_results = sa.Table(
     _key("call_id", "calls.id", primary_key=True),
     sa.Column("stage", sa.String(12), primary_key=True),
     sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("made_by", sa.String(120), nullable=False),
     sa.Column("document", sa.JSON, nullable=False),
     sa.Column("seconds", sa.Float, nullable=False),
     sa.Column("run_id", sa.String(64)),
     _time("created_at", nullable=False),
-    sa.Index(None, "stage", "version"),
+    sa.Index(None, "stage", "made_by"),
 )
 
 events = sa.Table(

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from aila_pipeline.adapters.ledger.attempts import (
     batches_linking,
@@ -29,9 +28,11 @@ from aila_pipeline.adapters.ledger.batches import tenant_by_id
 from aila_pipeline.adapters.ledger.database import Database, in_groups
 from aila_pipeline.adapters.ledger.leases import Lease, Leases
 from aila_pipeline.adapters.ledger.records import StageResult, WorkCall
+from aila_pipeline.adapters.ledger.results import put_result, result_row
 from aila_pipeline.adapters.ledger.tables import attempts, batch_calls, calls, shards, stage_results
 from aila_pipeline.domain.models import CallDetails
 from aila_pipeline.domain.status import STATUS_IN_STAGE, CallStatus, Stage
+from aila_pipeline.domain.versions import Version
 from aila_pipeline.errors import AilaError, CallError, LeaseLost, LedgerUnavailable
 
 _FLUSH_SECONDS = 1.0
@@ -138,8 +139,7 @@ class Work:
     def save(
         self,
         call: WorkCall,
-        stage: Stage,
-        version: str,
+        version: Version,
         document: dict[str, Any],
         *,
         seconds: float,
@@ -147,10 +147,8 @@ class Work:
     ) -> None:
         """Keep what a stage found; `seconds` is the time that was spent on it, `warnings` are added to the call's."""
         self.progress()
-        self._gathered.append(
-            {"call_id": call.id, "stage": stage, "version": version, "document": document, "seconds": seconds}
-            | {"run_id": self._run_id, "created_at": datetime.now(UTC), "warnings": list(warnings)}
-        )
+        row = result_row(call.id, version, document, seconds=seconds, run_id=self._run_id)
+        self._gathered.append(row | {"warnings": list(warnings)})
         if len(self._gathered) >= _FLUSH_RESULTS or time.monotonic() - self._flushed_at > _FLUSH_SECONDS:
             self.flush()
 
@@ -221,11 +219,8 @@ class Work:
 
     def _write_gathered(self, connection: sa.Connection) -> None:
         self._lease.hold(connection)
-        insert = sqlite.insert if self._database.sqlite else postgresql.insert
         for row in self._gathered:
-            values = {key: value for key, value in row.items() if key != "warnings"}
-            statement = insert(stage_results).values(**values)
-            connection.execute(statement.on_conflict_do_update(index_elements=["call_id", "stage"], set_=values))
+            put_result(connection, {key: value for key, value in row.items() if key != "warnings"})
             if row["warnings"]:
                 known = connection.scalar(sa.select(calls.c.warnings).where(calls.c.id == row["call_id"])) or []
                 merged = list(dict.fromkeys([*known, *row["warnings"]]))
