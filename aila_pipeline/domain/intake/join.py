@@ -124,53 +124,77 @@ def join(
 ) -> Joined:
     """Find each row's entry at the root of the archive.
 
-    `names` maps a row's position to its `audio_file_name`. Names of entries that the archive left without an encoding
-    are tried as CP866 (Russian Windows) and in the tenant's fallback encoding too, after the exact match failed.
-    Any number of rows may name one entry wrongly; such rows all fail, since nothing tells which of them is meant.
+    `names` maps a row's position to its `audio_file_name`. Rows that name the same file all fail, since nothing tells
+    which of them is meant.
     """
-    files = [entry for entry in entries if not entry.ignored]
-    index = _Index(files, (_OTHER_ENCODING, fallback_encoding))
+    files = Files(entries, fallback_encoding=fallback_encoding)
     wanted = Counter(same_name(name) for name in names.values())
     found: dict[int, ArchiveEntry] = {}
     failures: dict[int, errors.PermanentCallError] = {}
-    claimed: set[str] = set()
     for position, name in names.items():
-        candidates = index.candidates(same_name(name))
-        claimed.update(entry.name for entry in candidates or index.nested(name))
-        failure = _failure(index, same_name(name), wanted, candidates, max_audio_bytes)
-        if failure is None:
-            found[position] = candidates[0]
-        else:
+        count = wanted[same_name(name)]
+        try:
+            if count > 1:
+                raise errors.FileAmbiguous(f"{count} rows name it")
+            found[position] = files.find(name, max_audio_bytes=max_audio_bytes)
+        except errors.PermanentCallError as failure:
             failures[position] = failure
-    left = sum(entry.name not in claimed for entry in files)
-    return Joined(found, failures, left)
+    return Joined(found, failures, files.unnamed_by(names.values()))
 
 
-class _Index:
-    """The files of an archive, by the names a row may use for them."""
+class Files:
+    """The files of an archive, by the names that a row may use for them.
 
-    def __init__(self, files: Sequence[ArchiveEntry], encodings: Sequence[str]) -> None:
-        self.exact: defaultdict[str, list[ArchiveEntry]] = defaultdict(list)
-        self.guessed: defaultdict[str, list[ArchiveEntry]] = defaultdict(list)
-        self.in_folders: defaultdict[str, list[ArchiveEntry]] = defaultdict(list)
-        self.folded: set[str] = set()
-        for entry in files:
+    Names that the archive left without an encoding are tried as CP866 (Russian Windows) and in the tenant's fallback
+    encoding too, after the exact match failed.
+    """
+
+    def __init__(self, entries: Iterable[ArchiveEntry], *, fallback_encoding: str) -> None:
+        self._all = [entry for entry in entries if not entry.ignored]
+        self._exact: defaultdict[str, list[ArchiveEntry]] = defaultdict(list)
+        self._guessed: defaultdict[str, list[ArchiveEntry]] = defaultdict(list)
+        self._in_folders: defaultdict[str, list[ArchiveEntry]] = defaultdict(list)
+        self._folded: set[str] = set()
+        for entry in self._all:
             name = same_name(entry.name)
-            self.exact[name].append(entry)
-            self.folded.add(name.casefold())
+            self._exact[name].append(entry)
+            self._folded.add(name.casefold())
             if "/" in name:
-                self.in_folders[name.rpartition("/")[2]].append(entry)
+                self._in_folders[_base(name)].append(entry)
             if not entry.name_certain:
-                for guess in _guesses(entry.raw_name, encodings) - {name}:
-                    self.guessed[guess].append(entry)
+                for guess in _guesses(entry.raw_name, (_OTHER_ENCODING, fallback_encoding)) - {name}:
+                    self._guessed[guess].append(entry)
 
-    def candidates(self, name: str) -> list[ArchiveEntry]:
+    def find(self, name: str, *, max_audio_bytes: int) -> ArchiveEntry:
+        """The one entry of this name at the root, or the `PermanentCallError` that says why there is none to use."""
+        candidates = self._candidates(name)
+        if len(candidates) > 1:
+            raise errors.FileAmbiguous(f"the archive has {len(candidates)} entries of this name")
+        if not candidates and not self._in_folders.get(_base(name)):
+            differs = same_name(name).casefold() in self._folded
+            raise errors.FileNotFound("an entry differs only in upper and lower case" if differs else "")
+        if not candidates or "/" in candidates[0].name:
+            raise errors.EntryNested
+        refusal = candidates[0].refusal(max_audio_bytes)
+        if refusal is not None:
+            raise refusal
+        return candidates[0]
+
+    def unnamed_by(self, names: Iterable[str]) -> int:
+        """How many files none of these names means, not even wrongly by their base name."""
+        named = {
+            entry.name for name in names for entry in self._candidates(name) or self._in_folders.get(_base(name), ())
+        }
+        return sum(entry.name not in named for entry in self._all)
+
+    def _candidates(self, name: str) -> Sequence[ArchiveEntry]:
         """The entries of exactly this name, else those whose bytes spell it in another encoding."""
-        return self.exact.get(name) or self.guessed.get(name) or []
+        return self._exact.get(same_name(name)) or self._guessed.get(same_name(name)) or ()
 
-    def nested(self, name: str) -> list[ArchiveEntry]:
-        """The entries of this base name that lie in folders."""
-        return self.in_folders.get(same_name(name).replace("\\", "/").rpartition("/")[2], [])
+
+def _base(name: str) -> str:
+    """The name without folders, whatever separates them."""
+    return same_name(name).replace("\\", "/").rpartition("/")[2]
 
 
 def _guesses(raw_name: bytes, encodings: Iterable[str]) -> set[str]:
@@ -182,27 +206,6 @@ def _guesses(raw_name: bytes, encodings: Iterable[str]) -> set[str]:
         except (UnicodeError, LookupError):  # not in this encoding, or the tenant's setting names none
             continue
     return guesses
-
-
-def _failure(
-    index: _Index,
-    name: str,
-    wanted: Mapping[str, int],
-    candidates: Sequence[ArchiveEntry],
-    max_audio_bytes: int,
-) -> errors.PermanentCallError | None:
-    """Why the row that names `name` has no usable entry, or None."""
-    if wanted[name] > 1:
-        return errors.FileAmbiguous(f"{wanted[name]} rows name it")
-    if len(candidates) > 1:
-        return errors.FileAmbiguous(f"the archive has {len(candidates)} entries of this name")
-    if not candidates:
-        if index.nested(name):
-            return errors.EntryNested()
-        return errors.FileNotFound("an entry differs only in case" if name.casefold() in index.folded else "")
-    if "/" in candidates[0].name:
-        return errors.EntryNested()
-    return candidates[0].refusal(max_audio_bytes)
 
 
 def _is_bomb(entry: ArchiveEntry) -> bool:
