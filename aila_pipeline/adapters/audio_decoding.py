@@ -74,6 +74,7 @@ class Recording:
         self.sample_rate_hz = int(context.sample_rate)
         self.container_seconds = float(stream.duration * stream.time_base) if _has_length(stream) else None
         self.broken = 0
+        self._interleave = av.AudioResampler(format="flt")
         self._container, self._stream, self._packets = container, stream, 0
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise AudioInvalid(f"{self.channels} channels; 1 to {MAX_CHANNELS} are read")
@@ -118,9 +119,17 @@ class Recording:
                     # A damaged header; in a whole file of them, a recording glued together from unlike parts.
                     self._count_broken()
                 elif frame.samples:
-                    yield _as_float(frame)
+                    yield from (_as_float(safe) for safe in self._without_eight_planes(frame))
         if self.broken > max(3, self._packets * MAX_BROKEN_SHARE):
             raise AudioInvalid(f"{self.broken} of its {self._packets} frames cannot be decoded")
+
+    def _without_eight_planes(self, frame: AudioFrame) -> list[AudioFrame]:
+        """The frame, interleaved if it has eight planes.
+
+        PyAV (seen in 18.1) counts a frame's planes up to a null pointer, and behind the eighth there is none: touching
+        such a frame's planes or array ends the process.
+        """
+        return self._interleave.resample(frame) if frame.format.is_planar and self.channels >= 8 else [frame]
 
     def _demuxed(self) -> Iterator[Packet[AudioStream]]:
         """Packets; a place where the container is damaged is passed over, if it can be."""
