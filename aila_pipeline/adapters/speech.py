@@ -99,14 +99,18 @@ class Recogniser:
             ModelUnavailable: the model cannot be found.
             SettingInvalid: nor can it be by this name, or its card is wrong.
         """
+        decisive = {"language": language or self._card.language, "channels": channels_to_recognise(facts)}
+        return hashlib.sha256(json.dumps([self.maker, decisive], sort_keys=True).encode()).hexdigest()
+
+    @functools.cached_property
+    def maker(self) -> str:
+        """SHA-256 of what decides the text of every recording alike: engine, model and options."""
         decisive = {
             "engine": ENGINE,
             "version": VERSION,
             "model": speech_model.fingerprint(self._directory),
             "options": self._options,
             "compute_type": self._compute_type,
-            "language": language or self._card.language,
-            "channels": channels_to_recognise(facts),
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
