@@ -23,7 +23,8 @@ AilaError
 │   │   └── ProcessingCrashed       PROCESSING_CRASHED     the worker died on this call again and again
 │   └── TransientCallError          a later attempt may succeed
 │       ├── SourceUnavailable       SOURCE_UNAVAILABLE     the source did not answer
-│       └── RecognitionFailed       RECOGNITION_FAILED     the recogniser gave up on this call
+│       ├── RecognitionFailed       RECOGNITION_FAILED     the recogniser gave up on this call
+│       └── Unexpected              UNEXPECTED             a case that the program does not know
 ├── SubmissionRefused               a whole submission is refused; its files are kept beside the reasons
 │   ├── PairIncomplete              PAIR_INCOMPLETE        the other half never came, or there are too many files
 │   ├── CsvUnreadable               CSV_UNREADABLE         no encoding fits
@@ -48,6 +49,7 @@ AilaError
 │   ├── PortTaken                   PORT_TAKEN             something else listens there
 │   ├── DefinitionsBroken           DEFINITIONS_BROKEN     the Dagster definitions cannot be loaded
 │   └── ProcessFailed               PROCESS_FAILED         a process does not start, or ends again and again
+├── KeyInvalid                      KEY_INVALID            no object of the store can have this name
 ├── LeaseLost                       another worker holds the shard; this one stops quietly
 └── SettingInvalid                  SETTING_INVALID        a setting that cannot work
 
@@ -197,10 +199,20 @@ class RecognitionFailed(TransientCallError):
     advice = "it is tried again by itself; if that goes on, look at the run's log"
 
 
+class Unexpected(TransientCallError):
+    code, what = "UNEXPECTED", "the program met a case that it does not know"
+    advice = "the run's log says where; please report it"
+
+
 class SubmissionRefused(AilaError):
     """Nothing of the submission can be processed; its files are kept beside a `reasons.json`."""
 
     code, what, advice = "SUBMISSION_REFUSED", "the submission was refused", "mend the files and send them again"
+
+    def __init__(self, detail: str = "", problems: tuple[object, ...] = ()) -> None:
+        """`problems`: each thing that is wrong with one row or item, as `domain.models.Problem`, where that is known."""
+        self.problems = problems
+        super().__init__(detail)
 
 
 class PairIncomplete(SubmissionRefused):
@@ -316,6 +328,13 @@ class DefinitionsBroken(StackError):
 class ProcessFailed(StackError):
     code, what = "PROCESS_FAILED", "a process of Dagster does not run"
     advice = "look at its log"
+
+
+class KeyInvalid(AilaError):
+    """Not retryable, and no failure of the store: the name itself cannot be held."""
+
+    code, what = "KEY_INVALID", "no object of the store can have this name"
+    advice = "use a shorter or simpler name"
 
 
 class LeaseLost(AilaError):
