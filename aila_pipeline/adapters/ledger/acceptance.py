@@ -7,6 +7,9 @@ Lives here: which call a row or item means (contracts, gap 20), and what is writ
     id known, completed or open     same data: linked, nothing is done twice; other data: EXTERNAL_ID_CONFLICT
     id known, failed                the same call with the new data, next attempt; its other batches show it too
     rejected row                    a call that has failed already, with its reasons
+    id used by an earlier item      a call that has failed already; intake refuses such submissions
+
+A call that failed here has no data in the ledger unless it was accepted: there is nothing to try again with.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ class _Plan:
     new_calls: list[dict[str, Any]] = field(default_factory=list)
     to_open: list[str] = field(default_factory=list)
     failed: list[tuple[str, tuple[str, str, bool]]] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,13 @@ class Acceptance:
         known = self._known(connection, [call.external_id for call in submitted if call.external_id])
         plan = _Plan()
         for call in submitted:
-            self._place(connection, plan, call, known.get(call.external_id or ""))
+            if call.external_id is None:
+                self._add(plan, call, external_id=None)
+            elif call.external_id in plan.ids:
+                self._add(plan, call, external_id=None, conflict=True)
+            else:
+                plan.ids.add(call.external_id)
+                self._place(connection, plan, call, known.get(call.external_id))
         for group in in_groups(plan.new_calls):
             connection.execute(sa.insert(calls), group)
         for group in in_groups(plan.links):
@@ -69,9 +79,19 @@ class Acceptance:
         return shards, len(plan.failed)
 
     def _known(self, connection: sa.Connection, external_ids: list[str]) -> dict[str, sa.Row[Any]]:
+        """The calls that are known by these ids, locked until the end of the transaction.
+
+        One that ended while it is being linked would not know of this batch, and never close it. Sorted, so that two
+        acceptances lock in the same order.
+        """
         found: dict[str, sa.Row[Any]] = {}
-        for group in in_groups(external_ids):
-            query = sa.select(calls).where(calls.c.tenant_id == self.tenant_id, calls.c.external_id.in_(group))
+        for group in in_groups(sorted(set(external_ids))):
+            query = (
+                sa.select(calls)
+                .where(calls.c.tenant_id == self.tenant_id, calls.c.external_id.in_(group))
+                .order_by(calls.c.external_id)
+                .with_for_update(key_share=True)
+            )
             found.update((row.external_id, row) for row in connection.execute(query))
         return found
 
@@ -86,19 +106,11 @@ class Acceptance:
             self._link(plan, call, known.id)
         elif call.accepted and known.fingerprint == self.fingerprints[call.position]:
             self._link(plan, call, known.id)
-        elif call.accepted:
-            self._add(plan, call, external_id=None, error=_told(ExternalIdConflict()))
         else:
-            self._add(plan, call, external_id=None)
+            self._add(plan, call, external_id=None, conflict=True)
 
-    def _add(
-        self,
-        plan: _Plan,
-        call: SubmittedCall,
-        *,
-        external_id: str | None,
-        error: tuple[str, str, bool] | None = None,
-    ) -> None:
+    def _add(self, plan: _Plan, call: SubmittedCall, *, external_id: str | None, conflict: bool = False) -> None:
+        """A new call; failed if its row was rejected, or for the `conflict` of its id with another call."""
         call_id = ids.call_id(self.now)
         row: dict[str, Any] = {
             "id": call_id,
@@ -107,17 +119,17 @@ class Acceptance:
             "external_id": external_id,
         }
         row |= {"status": CallStatus.PENDING, "stage": Stage.SUBMISSION, "attempt": 0, "created_at": self.now}
-        plan.new_calls.append(row | self._data(call))
+        plan.new_calls.append(row | self._data(call, keep=not conflict))
         self._link(plan, call, call_id)
-        error = error or _problems_of(call)
+        error = _problems_of(call) or (_told(ExternalIdConflict()) if conflict else None)
         if error:
             plan.failed.append((call_id, error))
         else:
             plan.to_open.append(call_id)
 
-    def _data(self, call: SubmittedCall) -> dict[str, Any]:
-        details = call.details.model_dump(mode="json") if call.details else None
-        fingerprint = self.fingerprints.get(call.position) if call.accepted else None
+    def _data(self, call: SubmittedCall, *, keep: bool = True) -> dict[str, Any]:
+        details = call.details.model_dump(mode="json") if call.details and keep else None
+        fingerprint = self.fingerprints.get(call.position) if call.accepted and keep else None
         return {"details": details, "fingerprint": fingerprint, "warnings": list(call.warnings), "retryable": False}
 
     def _link(self, plan: _Plan, call: SubmittedCall, call_id: str) -> None:
