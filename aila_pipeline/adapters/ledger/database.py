@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from aila_pipeline.errors import LedgerUnavailable, SettingInvalid
 
@@ -39,7 +40,10 @@ class Database:
             raise SettingInvalid("AILA_DATABASE_URL must be sqlite:///… or postgresql+psycopg2://…")
         if self.sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = sa.create_engine(self.url, pool_pre_ping=not self.sqlite, **self._arguments())
+        # Parameters are names, numbers and texts of calls; an exception's message must not quote them.
+        self.engine = sa.create_engine(
+            self.url, hide_parameters=True, pool_pre_ping=not self.sqlite, **self._arguments()
+        )
         self._writer = self.engine.execution_options(**{_WRITE: True})
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
@@ -74,6 +78,11 @@ class Database:
                 time.sleep(random.uniform(0.01, 0.05) * (_TRIES - left))  # noqa: S311 - spreads writers, no secret
         raise AssertionError("unreachable")
 
+    def take_turns(self, connection: sa.Connection, turn: int) -> None:
+        """Wait until no other transaction of the same `turn` is open; SQLite's writers take turns anyway."""
+        if not self.sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(turn)))
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
@@ -103,6 +112,8 @@ def _unavailable() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise LedgerUnavailable(type(error.orig).__name__) from error
+    except PoolTimeout as error:
+        raise LedgerUnavailable("all connections are in use") from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

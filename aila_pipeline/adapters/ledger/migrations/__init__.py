@@ -18,7 +18,7 @@ from aila_pipeline.adapters.ledger.database import Database
 
 VERSION_TABLE = "aila_ledger_version"
 # Any number will do, as long as nothing else in the database uses it: two processes that start at once take turns.
-_PG_LOCK = 0x61696C61
+_MIGRATION = 0x61696C61
 
 
 def _config() -> Config:
@@ -33,8 +33,7 @@ def migrate(database: Database) -> None:
     config = _config()
 
     def change(connection: sa.Connection) -> None:
-        if not database.sqlite:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_PG_LOCK)))
+        database.take_turns(connection, _MIGRATION)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
