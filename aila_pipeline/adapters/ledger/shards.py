@@ -21,6 +21,9 @@ from aila_pipeline.adapters.ledger.records import AdmittedShard, Launch
 from aila_pipeline.adapters.ledger.tables import shards
 from aila_pipeline.domain.models import Priority
 
+# Any number will do, as long as nothing else in the database takes turns by it.
+_ADMISSION = 0x61696C62
+
 
 class Shards:
     """Admission and recovery of shards."""
@@ -32,6 +35,8 @@ class Shards:
         """Admit waiting shards up to the limit: live before backfill, then the tenant with the fewest in flight."""
 
         def change(connection: sa.Connection) -> list[Launch]:
+            # Two admissions at once would each count the same shards in flight, and together pass the limit.
+            self._database.take_turns(connection, _ADMISSION)
             flying = Counter(
                 connection.scalars(sa.select(shards.c.tenant_id).where(shards.c.state == "admitted")).all()
             )
@@ -48,13 +53,7 @@ class Shards:
                         del queues[tenant]
                     flying[tenant] += 1
                     chosen.append(Launch(row.id, row.launches + 1, priority, tenant))
-            for launch in chosen:
-                connection.execute(
-                    sa.update(shards)
-                    .where(shards.c.id == launch.key, shards.c.state == "waiting")
-                    .values(state="admitted", admitted_at=now, launches=launch.n)
-                )
-            return chosen
+            return [launch for launch in chosen if _let_in(connection, launch, now)]
 
         return self._database.write(change)
 
@@ -106,7 +105,7 @@ class Shards:
 
         def change(connection: sa.Connection) -> bool:
             row = connection.execute(sa.select(shards).where(shards.c.id == shard.id)).one()
-            pause = timedelta(seconds=min(300.0, 5.0 * 2 ** (row.fruitless - 1)) if row.fruitless else 0.0)
+            pause = timedelta(seconds=min(300.0, 5.0 * 2 ** min(row.fruitless - 1, 6)) if row.fruitless else 0.0)
             won = connection.execute(
                 sa.update(shards)
                 .where(shards.c.id == shard.id, shards.c.state == "admitted", shards.c.lease_epoch == shard.epoch)
@@ -124,3 +123,14 @@ class Shards:
             return bool(won)
 
         return self._database.write(change)
+
+
+def _let_in(connection: sa.Connection, launch: Launch, now: datetime) -> bool:
+    """Admit one shard; False if a run has claimed it in the meantime, by itself."""
+    return bool(
+        connection.execute(
+            sa.update(shards)
+            .where(shards.c.id == launch.key, shards.c.state == "waiting")
+            .values(state="admitted", admitted_at=now, launches=launch.n)
+        ).rowcount
+    )
