@@ -136,10 +136,16 @@ class Batches:
         return Accepted(owner, "duplicate", tuple(shards), 0, 0)
 
     def retry(self, batch_id: str, *, shard_size: int, now: datetime) -> list[str]:
-        """A new attempt for each failed call of the batch that has data to try with; returns the new shards."""
-        return self._database.write(
-            lambda connection: self._retry(connection, batch_id, shard_size=shard_size, priority=Priority.LIVE, now=now)
-        )
+        """A new attempt for each failed call of the batch that has data to try with; returns the new shards.
+
+        The id of a duplicate means the batch that it duplicates.
+        """
+
+        def change(connection: sa.Connection) -> list[str]:
+            owner = connection.scalar(sa.select(batches.c.duplicate_of).where(batches.c.id == batch_id))
+            return self._retry(connection, owner or batch_id, shard_size=shard_size, priority=Priority.LIVE, now=now)
+
+        return self._database.write(change)
 
     def _retry(
         self, connection: sa.Connection, batch_id: str, *, shard_size: int, priority: Priority, now: datetime
@@ -203,7 +209,8 @@ class Batches:
             lambda connection: connection.execute(
                 sa.update(batches)
                 .where(batches.c.id == batch_id, batches.c.state == "received")
-                .values(state="withdrawn", ended_at=now)
+                # Its fingerprint is free again: the same files, put back as they were, are a new arrival.
+                .values(state="withdrawn", ended_at=now, fingerprint=f"withdrawn {batch_id}")
             )
         )
 
@@ -232,7 +239,7 @@ class Batches:
                 for row in connection.execute(
                     sa.select(batches.c.id, batches.c.launches).where(batches.c.id.in_(group))
                 ):
-                    pause = timedelta(seconds=min(300.0, 5.0 * 2**row.launches))
+                    pause = timedelta(seconds=min(300.0, 5.0 * 2 ** min(row.launches, 6)))
                     connection.execute(
                         sa.update(batches)
                         .where(batches.c.id == row.id)
