@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger.database import Database
-from aila_pipeline.adapters.ledger.tables import attempts, batches, calls, shards
+from aila_pipeline.adapters.ledger.tables import UtcDateTime, attempts, batches, calls, shards
 from aila_pipeline.errors import LeaseLost
 
 _PROCESS = (os.getpid(), uuid.uuid4().hex)
@@ -78,7 +78,7 @@ class Leases:
                     lease_expires_at=now + timedelta(seconds=seconds),
                     run_id=run_id,
                     state="ended" if before.state == "ended" else "admitted",
-                    admitted_at=sa.func.coalesce(shards.c.admitted_at, now),
+                    admitted_at=sa.func.coalesce(shards.c.admitted_at, sa.literal(now, UtcDateTime)),
                 )
             ).rowcount
             if not taken:

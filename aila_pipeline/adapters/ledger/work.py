@@ -29,7 +29,7 @@ from aila_pipeline.adapters.ledger.database import Database, in_groups
 from aila_pipeline.adapters.ledger.leases import Lease, Leases
 from aila_pipeline.adapters.ledger.records import StageResult, WorkCall
 from aila_pipeline.adapters.ledger.results import put_result, result_row
-from aila_pipeline.adapters.ledger.tables import attempts, batch_calls, calls, shards, stage_results
+from aila_pipeline.adapters.ledger.tables import UtcDateTime, attempts, batch_calls, calls, shards, stage_results
 from aila_pipeline.domain.models import CallDetails
 from aila_pipeline.domain.status import STATUS_IN_STAGE, CallStatus, Stage
 from aila_pipeline.domain.versions import Version
@@ -108,17 +108,19 @@ class Work:
         now = datetime.now(UTC)
 
         def change(connection: sa.Connection) -> None:
-            self._lease.hold(connection)
+            # No call is in hand between two stages; who dies there must not blame the last one of the stage before.
+            self._lease.hold(connection, in_hand=None)
             mine = sa.select(attempts.c.call_id).where(
                 attempts.c.shard_id == self.shard_id, attempts.c.outcome.is_(None)
             )
             connection.execute(
                 sa.update(calls).where(calls.c.id.in_(mine)).values(stage=stage, status=STATUS_IN_STAGE[stage])
             )
+            started = sa.func.coalesce(attempts.c.started_at, sa.literal(now, UtcDateTime))
             connection.execute(
                 sa.update(attempts)
                 .where(attempts.c.shard_id == self.shard_id, attempts.c.outcome.is_(None))
-                .values(stage=stage, run_id=self._run_id, started_at=sa.func.coalesce(attempts.c.started_at, now))
+                .values(stage=stage, run_id=self._run_id, started_at=started)
             )
 
         self._database.write(change)
@@ -127,8 +129,8 @@ class Work:
         """Note that this call is in hand now; returns how many workers died with it in hand before."""
 
         def change(connection: sa.Connection) -> int:
-            self._lease.hold(connection, in_hand=call.id)
             self._write_gathered(connection)
+            self._lease.hold(connection, in_hand=call.id)
             crashes = connection.scalar(
                 sa.select(attempts.c.crashes).where(attempts.c.call_id == call.id, attempts.c.n == call.n)
             )
@@ -264,7 +266,7 @@ def claimed(
     def renew() -> None:
         while not done.wait(lease_seconds / 3):
             if time.monotonic() - work.progressed_at > stall_seconds:
-                return
+                continue  # should it wake up while the shard is still its own, it is renewed again
             try:
                 leases.renew(lease, seconds=lease_seconds, now=datetime.now(UTC))
             except LeaseLost:
