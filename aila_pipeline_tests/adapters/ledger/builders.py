@@ -26,6 +26,7 @@ from aila_pipeline.adapters.ledger.work import Work
 from aila_pipeline.domain.intake.identity import source_fingerprint
 from aila_pipeline.domain.models import CallDetails, Priority, Problem, Role, Submission, SubmittedCall, UrlSource
 from aila_pipeline.domain.status import Stage
+from aila_pipeline.domain.versions import Version
 from aila_pipeline.errors import CallError
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -135,6 +136,11 @@ def holding(
         yield work
 
 
+def a_version(stage: Stage, made_by: str = "v1") -> Version:
+    """What a result of this stage would be decided by."""
+    return Version(stage, made_by, ())
+
+
 def run(
     ledger: Ledger,
     shard: str,
@@ -153,7 +159,7 @@ def run(
             if call.open and error is not None:
                 work.fail(call, Stage.CALL_AUDIO, error)
             elif call.open:
-                work.save(call, Stage.CALL_AUDIO, "v1", {"sha256": "00"}, seconds=0.1)
+                work.save(call, a_version(Stage.CALL_AUDIO), {"sha256": "00"}, seconds=0.1)
                 done.append((call, {"seconds": 1.0}))
         return work.end(done)
 
