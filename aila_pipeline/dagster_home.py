@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.schema import CreateSchema
 
 from aila_pipeline.adapters.dagster_client import CODE_LOCATION
 from aila_pipeline.errors import DagsterUnavailable, SettingInvalid
@@ -27,6 +29,8 @@ STORAGE_URL_VARIABLE = "AILA_DAGSTER_STORAGE_URL"
 
 POSTGRES_SCHEMA = "dagster"
 """Dagster's tables lie in a schema of this name when they share a database with the ledger."""
+
+_SEARCH_PATH = re.compile(r"-c\s*search_path=(\w+)")
 
 _LONGEST_SOCKET_PATH = 100
 """Bytes; `sun_path` holds 108 on Linux and 104 on macOS."""
@@ -72,24 +76,27 @@ def dagster_config(settings: Settings) -> dict[str, Any]:
 def storage_url(settings: Settings) -> URL | None:
     """The PostgreSQL of Dagster's tables, or None: SQLite files under the home.
 
-    In the ledger's database they get a schema of their own. Dagster names its version table `alembic_version` and
-    cannot be told otherwise, and the ledger's migrations write a table of this name too.
+    In the ledger's database they get a schema of their own, so that no name of Dagster's (it has `runs`, `jobs`,
+    `alembic_version` …) meets one of ours, now or after an upgrade.
 
     Raises:
         SettingInvalid: a URL that cannot be read, or one for Dagster that is no PostgreSQL.
     """
     ledger = _url(settings.ledger_url, "AILA_DATABASE_URL")
-    url = _url(settings.dagster_database_url, "AILA_DAGSTER_DATABASE_URL") if settings.dagster_database_url else ledger
+    given = settings.dagster_database_url
+    url = _url(given, "AILA_DAGSTER_DATABASE_URL") if given else ledger
     if url.get_backend_name() != "postgresql":
-        if settings.dagster_database_url:
+        if given:
             raise SettingInvalid("AILA_DAGSTER_DATABASE_URL must name a PostgreSQL database, or be left out")
         return None
     # dagster-postgres speaks psycopg2; SQLAlchemy 2.1 takes psycopg (3) where a URL names no driver.
     url = url.set(drivername="postgresql+psycopg2")
-    shared = (url.host, url.port or 5432, url.database) == (ledger.host, ledger.port or 5432, ledger.database)
-    if shared and "search_path" not in str(url.query.get("options", "")):
-        url = url.update_query_dict({"options": f"-csearch_path={POSTGRES_SCHEMA}"}, append=True)
-    return url
+    if given and (_SEARCH_PATH.search(_options(url)) or _place(url) != _place(ledger)):
+        return url
+    theirs = _SEARCH_PATH.search(_options(ledger))
+    schema = f"{theirs[1]}_{POSTGRES_SCHEMA}" if theirs else POSTGRES_SCHEMA
+    kept = _SEARCH_PATH.sub("", _options(url)).strip()
+    return url.update_query_dict({"options": f"{kept} -csearch_path={schema}".strip()})
 
 
 def dagster_environment(settings: Settings) -> dict[str, str]:
@@ -138,8 +145,9 @@ def write_dagster_home(settings: Settings) -> Path:
     except OSError as error:
         raise SettingInvalid(f"AILA_HOME cannot be written to ({error.strerror}: {error.filename})") from error
     url = storage_url(settings)
-    if url is not None and "search_path" in str(url.query.get("options", "")):
-        _make_schema(url)
+    schema = _SEARCH_PATH.search(_options(url)) if url is not None else None
+    if url is not None and schema is not None:
+        _make_schema(url, schema[1])
     return home
 
 
@@ -148,6 +156,14 @@ def _storage(settings: Settings) -> dict[str, Any]:
         # Without a base_dir the files lie strewn over the home; absolute, so that no process's directory matters.
         return {"sqlite": {"base_dir": str(settings.dagster_home / "database")}}
     return {"postgres": {"postgres_url": {"env": STORAGE_URL_VARIABLE}}}
+
+
+def _options(url: URL) -> str:
+    return str(url.query.get("options", ""))
+
+
+def _place(url: URL) -> tuple[str | None, int, str | None]:
+    return url.host, url.port or 5432, url.database
 
 
 def _url(value: str, setting: str) -> URL:
@@ -160,15 +176,12 @@ def _url(value: str, setting: str) -> URL:
         ) from None
 
 
-def _make_schema(url: URL) -> None:
+def _make_schema(url: URL, name: str) -> None:
+    """A search path that names no schema at all would leave Dagster nowhere to make its tables."""
     engine = create_engine(url)
     try:
         with engine.begin() as connection:
-            # A search path that names no schema at all leaves Dagster nowhere to make its tables.
-            path = connection.execute(text("SHOW search_path")).scalar_one()
-            first = str(path).split(",")[0].strip().strip('"')
-            quoted = engine.dialect.identifier_preparer.quote_identifier(first)
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {quoted}"))
+            connection.execute(CreateSchema(name, if_not_exists=True))
     except SQLAlchemyError as error:
         raise DagsterUnavailable(f"its PostgreSQL, {type(error).__name__}") from error
     finally:

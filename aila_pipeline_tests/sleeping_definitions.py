@@ -17,21 +17,21 @@ SECONDS_TAG = "test/seconds"
 naps = dg.DynamicPartitionsDefinition(name="naps")
 
 
-def _sleep(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+def _sleep(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     end = time.monotonic() + float(context.run.tags.get(SECONDS_TAG, "0"))
     while time.monotonic() < end:
         time.sleep(0.1)
-    return dg.MaterializeResult()
+    return dg.MaterializeResult[None]()
 
 
 @dg.asset
-def nap(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+def nap(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Sleeps."""
     return _sleep(context)
 
 
 @dg.asset(partitions_def=naps)
-def nap_of(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+def nap_of(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Sleeps, one partition at a time."""
     return _sleep(context)
 

@@ -1,0 +1,214 @@
+"""The stack, with real processes: ready, restarted, stopped, and nothing left of it however it ends.
+
+Lives here: what `aila up` promises about processes. Does not: Dagster's configuration (test_dagster_home.py).
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from aila_pipeline.adapters.dagster_client import DagsterClient
+from aila_pipeline.errors import DagsterUnavailable, HomeInUse, PortTaken
+from aila_pipeline.settings import Settings
+from aila_pipeline.stack import Stack
+from aila_pipeline_tests.sleeping_definitions import SECONDS_TAG
+from aila_pipeline_tests.stack_runner import SLEEPING
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+LONG_NAP = {SECONDS_TAG: "600"}
+
+
+def wait_for(what: Callable[[], object], seconds: float = 60.0) -> None:
+    """Returns once `what` is true; a Dagster that does not answer counts as not yet."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if what():
+                return
+        except DagsterUnavailable:
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"not within {seconds} s")
+
+
+def processes_of(home: Path) -> list[str]:
+    """The command lines of all live processes whose environment names the home."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if os.fsencode(home) in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:
+                continue
+    return found
+
+
+def start_runner(home: Path, *arguments: str, shell: str | None = None) -> subprocess.Popen[str]:
+    """A supervisor in a process of its own; `shell`: a script that starts it as `"$@"`."""
+    command = [sys.executable, "-m", "aila_pipeline_tests.stack_runner", str(home), *(arguments or ("0",))]
+    if shell is not None:
+        command = ["sh", "-c", shell, "sh", *command]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def url_of(runner: subprocess.Popen[str]) -> str:
+    """Waits for the runner's ready line and gives the URL in it."""
+    assert runner.stdout is not None
+    line = runner.stdout.readline()
+    match = re.fullmatch(r"ready dagster=(http://127\.0\.0\.1:\d+)\n", line)
+    assert match, f"{line!r} {runner.stderr.read() if runner.stderr else ''}"
+    return match[1]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that the tests of this module share; each leaves it running well."""
+    home = tmp_path_factory.mktemp("home")
+    with Stack(Settings(home=home), dagster_port=0, module=SLEEPING) as running:
+        yield running
+    assert processes_of(home) == []
+
+
+@pytest.fixture
+def client(stack: Stack) -> DagsterClient:
+    return DagsterClient(stack.dagster_url)
+
+
+@pytest.mark.slow
+def test_a_ready_stack_runs_a_job(stack: Stack, client: DagsterClient) -> None:
+    """Ready means: three processes, and a run that is launched now goes through."""
+    assert set(stack.pids()) == {"code-server", "webserver", "daemon"}
+    run = client.launch("take_nap")
+    wait_for(lambda: client.run_status(run) == "SUCCESS")
+
+
+@pytest.mark.slow
+def test_a_second_stack_on_the_home_is_refused(stack: Stack, tmp_path: Path) -> None:
+    """The refusal names the process that holds the home."""
+    home = Path(stack._settings.home)
+    with pytest.raises(HomeInUse, match=f"process {os.getpid()} holds .*up.lock"):
+        Stack(Settings(home=home), dagster_port=0, module=SLEEPING).start()
+
+
+@pytest.mark.slow
+@linux
+def test_a_killed_run_worker_fails_its_run_within_seconds(stack: Stack, client: DagsterClient) -> None:
+    run = client.launch("take_nap", tags=LONG_NAP)
+    wait_for(lambda: client.run_status(run) == "STARTED")
+    (worker,) = stack.run_pids()
+    os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: client.run_status(run) == "FAILURE", 10)
+
+
+@pytest.mark.slow
+@linux
+def test_a_killed_code_server_takes_its_runs_along_and_comes_back(stack: Stack, client: DagsterClient) -> None:
+    """The run in flight ends as failed instead of being under way for ever, and the next one works."""
+    run = client.launch("take_nap", tags=LONG_NAP)
+    wait_for(lambda: client.run_status(run) == "STARTED")
+    (worker,) = stack.run_pids()
+    server = stack.pids()["code-server"]
+    os.kill(server, signal.SIGKILL)
+    wait_for(lambda: client.run_status(run) == "FAILURE")
+    assert not Path(f"/proc/{worker}").exists()
+    wait_for(lambda: client.health().location_loaded and stack.pids().get("code-server", server) != server)
+    again = client.launch("take_nap")
+    wait_for(lambda: client.run_status(again) == "SUCCESS")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["webserver", "daemon"])
+def test_a_killed_child_comes_back(stack: Stack, client: DagsterClient, name: str) -> None:
+    """On the same port, and with heartbeats of its own."""
+    before, since = stack.pids()[name], time.time()
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: stack.pids().get(name, before) != before)
+    wait_for(lambda: not client.health().silent_daemons(since if name == "daemon" else 0))
+
+
+@pytest.mark.slow
+@linux
+def test_ctrl_c_of_a_background_job_stops_everything(tmp_path: Path) -> None:
+    """A shell's `&` ignores SIGINT for its jobs. The run in flight is told of, and ended too."""
+    runner = start_runner(tmp_path, shell='"$@" & echo $! >&2; wait $!')
+    assert runner.stderr is not None
+    supervisor = int(runner.stderr.readline())
+    client = DagsterClient(url_of(runner))
+    run = client.launch("take_nap", tags=LONG_NAP)
+    wait_for(lambda: client.run_status(run) == "STARTED")
+    os.kill(supervisor, signal.SIGINT)
+    _, told = runner.communicate(timeout=30)
+    assert runner.returncode == 0
+    assert told == "1 run in flight: stopped, the work goes on after the next `aila up`\n"
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.slow
+@linux
+def test_nothing_outlives_a_killed_supervisor_and_the_next_one_cleans_up(tmp_path: Path) -> None:
+    """kill -9 leaves no process; the run that it cut off is failed at the next start."""
+    runner = start_runner(tmp_path)
+    client = DagsterClient(url_of(runner))
+    run = client.launch("take_nap", tags=LONG_NAP)
+    wait_for(lambda: client.run_status(run) == "STARTED")
+    runner.kill()
+    runner.communicate(timeout=10)
+    wait_for(lambda: processes_of(tmp_path) == [], 5)
+
+    following = start_runner(tmp_path)
+    assert DagsterClient(url_of(following)).run_status(run) == "FAILURE"
+    following.terminate()
+    assert following.wait(30) == 0
+    following.communicate()
+
+
+@pytest.mark.slow
+@linux
+def test_a_stop_during_the_start_is_obeyed(tmp_path: Path) -> None:
+    runner = start_runner(tmp_path)
+    wait_for(lambda: any("dagster api" in command for command in processes_of(tmp_path)), 20)
+    runner.terminate()
+    told, errors = runner.communicate(timeout=30)
+    assert (runner.returncode, told, errors) == (0, "", "")
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.slow
+@linux
+def test_definitions_that_cannot_be_loaded_are_told_in_one_line(tmp_path: Path) -> None:
+    runner = start_runner(tmp_path, "0", "aila_pipeline_tests.no_such_definitions")
+    told, errors = runner.communicate(timeout=60)
+    assert (runner.returncode, told) == (1, "")
+    assert errors.startswith("error: Dagster cannot load the definitions: aila_pipeline_tests.no_such_definitions: ")
+    assert "ModuleNotFoundError: No module named 'aila_pipeline_tests.no_such_definitions'" in errors
+    assert errors.count("\n") == 1
+    assert processes_of(tmp_path) == []
+
+
+def test_a_taken_port_is_named_with_its_option(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match=rf"127\.0\.0\.1:{port} \(--dagster-port\)"):
+            Stack(Settings(home=tmp_path), dagster_port=port, module=SLEEPING).start()
+
+
+def test_a_failed_preparation_frees_the_home(tmp_path: Path) -> None:
+    """After a migration that failed, nothing runs and the home can be used again."""
+
+    def fail() -> None:
+        raise ValueError("no such table")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no such table"):
+            Stack(Settings(home=tmp_path), dagster_port=0, module=SLEEPING, prepare=fail).start()
