@@ -165,13 +165,9 @@ class Batches:
         """
 
         def change(connection: sa.Connection) -> list[str]:
-            due = [
-                sa.and_(calls.c.attempt == n, calls.c.ended_at < now - pause * 2 ** (n - 1))
-                for n in range(1, limit + 1)
-            ]
             rows = connection.execute(
                 sa.select(calls.c.id, calls.c.batch_id)
-                .where(calls.c.status == CallStatus.FAILED, calls.c.retryable, has_data(), sa.or_(sa.false(), *due))
+                .where(_due(limit, pause, now))
                 .order_by(calls.c.ended_at)
                 .limit(most)
             ).all()
@@ -184,6 +180,16 @@ class Batches:
             return shards
 
         return self._database.write(change)
+
+    def count_passing(self, *, limit: int, pause: timedelta, now: datetime) -> int:
+        """How many calls `retry_passing` would try again."""
+        query = sa.select(sa.func.count()).select_from(calls).where(_due(limit, pause, now))
+        return int(self._database.read(lambda connection: connection.scalar(query)) or 0)
+
+    def ended_before(self, before: datetime, *, most: int) -> list[str]:
+        """The oldest batches that ended before this time."""
+        query = sa.select(batches.c.id).where(batches.c.ended_at < before).order_by(batches.c.ended_at).limit(most)
+        return self._database.read(lambda connection: list(connection.scalars(query)))
 
     def refuse(self, batch_id: str, problem: Mapping[str, Any], *, now: datetime) -> bool:
         """Refuse the whole submission; False if something else has become of it."""
@@ -247,6 +253,12 @@ class Batches:
                     )
 
         self._database.write(change)
+
+
+def _due(limit: int, pause: timedelta, now: datetime) -> sa.ColumnElement[bool]:
+    """Calls that failed for a passing reason, had less than `limit` retries, and have paused long enough."""
+    paused = [sa.and_(calls.c.attempt == n, calls.c.ended_at < now - pause * 2 ** (n - 1)) for n in range(1, limit + 1)]
+    return sa.and_(calls.c.status == CallStatus.FAILED, calls.c.retryable, has_data(), sa.or_(sa.false(), *paused))
 
 
 def has_data() -> sa.ColumnElement[bool]:

@@ -78,19 +78,19 @@ class Results:
         begin = datetime.combine(first, time(), UTC)
         end = datetime.combine(last, time(), UTC) + timedelta(days=1)
         after = ""
-        while found := self._database.read(lambda c: self._page(c, begin, end, after, stages, page)):  # noqa: B023
+        while found := self._database.read(lambda c: self._page(c, (begin, end), after, stages, page)):  # noqa: B023
             yield found
             after = found[-1].id
 
     def _page(
-        self, connection: sa.Connection, begin: datetime, end: datetime, after: str, stages: Sequence[Stage], size: int
+        self, connection: sa.Connection, span: tuple[datetime, datetime], after: str, stages: Sequence[Stage], size: int
     ) -> list[WorkCall]:
         query = (
             sa.select(calls, batch_calls.c.position, tenants.c.country, tenants.c.firm, tenants.c.settings)
             .join(batches, batches.c.id == calls.c.batch_id)
             .join(batch_calls, (batch_calls.c.call_id == calls.c.id) & (batch_calls.c.batch_id == calls.c.batch_id))
             .join(tenants, tenants.c.id == calls.c.tenant_id)
-            .where(batches.c.accepted_at >= begin, batches.c.accepted_at < end, calls.c.id > after)
+            .where(batches.c.accepted_at >= span[0], batches.c.accepted_at < span[1], calls.c.id > after)
             .where(calls.c.status == CallStatus.COMPLETED)
             .order_by(calls.c.id)
             .limit(size)

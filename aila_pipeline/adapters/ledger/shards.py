@@ -97,6 +97,12 @@ class Shards:
 
         return self._database.read(question)
 
+    def ended_before(self, before: datetime, *, most: int) -> list[str]:
+        """The oldest shards that ended before this time."""
+        query = sa.select(shards.c.id).where(shards.c.state == "ended", shards.c.ended_at < before)
+        query = query.order_by(shards.c.ended_at).limit(most)
+        return self._database.read(lambda connection: list(connection.scalars(query)))
+
     def recover(self, shard: AdmittedShard, *, now: datetime) -> bool:
         """Fence the shard and let it wait for another run; False if it has moved on since it was looked at.
 
