@@ -1,12 +1,7 @@
-"""Audio decoding: a file's samples in blocks of bounded size, through FFmpeg's libraries (PyAV) on a short leash.
+"""Audio decoding: a file's samples in blocks of bounded size, through FFmpeg's libraries (PyAV).
 
-Lives here: opening a recording safely and turning its packets into float samples. Does not: telling formats apart
-(audio_formats.py), judging or resampling what was decoded (audio.py).
-
-The leash: FFmpeg never sees a path or URL, only a file object; the demuxer is the one that the first bytes called for,
-never FFmpeg's own guess (a playlist named `.mp3` would make it open other files); no protocol may be opened by it;
-only the decoders on the format's list may run, on one thread; and what it reads is bounded, so that an index that
-leads in circles ends.
+Lives here: opening a recording and turning its packets into float samples. Does not: what FFmpeg may do meanwhile
+(audio_leash.py), telling formats apart (audio_formats.py), judging or resampling what was decoded (audio.py).
 """
 
 from __future__ import annotations
@@ -14,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import Any
 
 import av
-import av.error
-import av.logging
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
@@ -28,6 +21,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from aila_pipeline.adapters.audio_formats import M4A, AudioFormat, overruns, sniff
+from aila_pipeline.adapters.audio_leash import Leash, open_container
 from aila_pipeline.errors import AudioEmpty, AudioInvalid, AudioTruncated
 
 Samples = NDArray[np.float32]
@@ -39,43 +33,20 @@ MAX_BROKEN_SHARE = 0.05
 """Of a recording's packets, so many may be undecodable (at least 3 in a short one): each is some 20 ms of sound, and a
 call that lost one in twenty is still understood. Beyond that the file is damaged, and a person should know."""
 
-_BUFFER_BYTES = 256 * 1024
-_READS_PER_BYTE = 16
-_FREE_READS = 64 * 1024**2
-
-
-class ReadBudgetError(OSError):
-    """FFmpeg read the file over and over; no sound file makes it do so."""
-
-
-class _Leash:
-    """The file as FFmpeg sees it: read only, and with an end to how much may be read in all."""
-
-    def __init__(self, file: BinaryIO, size_bytes: int) -> None:
-        self._file = file
-        self._left = size_bytes * _READS_PER_BYTE + _FREE_READS
-        self.seek, self.tell = file.seek, file.tell
-
-    def read(self, count: int) -> bytes:
-        self._left -= count
-        if self._left < 0:
-            raise ReadBudgetError
-        return self._file.read(count)
-
 
 class Recording:
     """An opened recording. `broken` counts the packets so far that could not be decoded."""
 
-    def __init__(self, container: InputContainer, stream: AudioStream, audio_format: AudioFormat) -> None:
+    def __init__(self, container: InputContainer, stream: AudioStream, audio_format: AudioFormat, leash: Leash) -> None:
         context = stream.codec_context
         self.format = audio_format
         self.codec = str(context.codec.canonical_name)
         self.channels = int(context.channels)
         self.sample_rate_hz = int(context.sample_rate)
-        self.container_seconds = float(stream.duration * stream.time_base) if _has_length(stream) else None
+        self.container_seconds = _length_of(stream)
         self.broken = 0
         self._interleave = av.AudioResampler(format="flt")
-        self._container, self._stream, self._packets = container, stream, 0
+        self._container, self._stream, self._leash, self._packets = container, stream, leash, 0
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise AudioInvalid(f"{self.channels} channels; 1 to {MAX_CHANNELS} are read")
         if not MIN_RATE_HZ <= self.sample_rate_hz <= MAX_RATE_HZ:
@@ -136,13 +107,13 @@ class Recording:
         while True:
             try:
                 yield from self._container.demux(self._stream)
-            except ReadBudgetError:
-                raise AudioInvalid("its index leads in circles") from None
             except av.FFmpegError:
                 self._packets += 1
                 self._count_broken()
             else:
-                return
+                break
+        if self._leash.spent:
+            raise AudioInvalid("its index leads in circles")
 
     def _count_broken(self) -> None:
         self.broken += 1
@@ -167,36 +138,15 @@ def opened(path: Path) -> Iterator[Recording]:
         if audio_format is None:
             raise AudioInvalid("it does not begin like any audio format that is read")
         file.seek(0)
+        leash = Leash(file, size_bytes)
         try:
-            container = _open_container(_Leash(file, size_bytes), audio_format)
-        except (av.FFmpegError, ReadBudgetError):
+            container = open_container(leash, audio_format)
+        except av.FFmpegError:
             if audio_format is M4A and overruns(file, size_bytes):
                 raise AudioTruncated("it ends before its index") from None
             raise AudioInvalid(f"it begins like {audio_format.name}, but its structure is damaged") from None
         with container:
-            yield Recording(container, _audio_stream(container, audio_format), audio_format)
-
-
-def _open_container(file: _Leash, audio_format: AudioFormat) -> InputContainer:
-    av.logging.set_level(None)  # FFmpeg's messages may quote a file's content
-    return av.open(
-        file,
-        "r",
-        format=audio_format.demuxer,
-        container_options={
-            "protocol_whitelist": "none",
-            "codec_whitelist": ",".join(audio_format.decoders),
-            "max_streams": "16",
-        },
-        metadata_errors="replace",
-        buffer_size=_BUFFER_BYTES,
-        io_open=_refuse_to_open,
-    )
-
-
-def _refuse_to_open(*_: object) -> NoReturn:
-    """FFmpeg asks for a second file: a playlist or a reference. It never gets one."""
-    raise PermissionError("a recording may not open other files")
+            yield Recording(container, _audio_stream(container, audio_format), audio_format, leash)
 
 
 def _audio_stream(container: InputContainer, audio_format: AudioFormat) -> AudioStream:
@@ -213,8 +163,11 @@ def _audio_stream(container: InputContainer, audio_format: AudioFormat) -> Audio
     return stream
 
 
-def _has_length(stream: AudioStream) -> bool:
-    return stream.duration is not None and stream.time_base is not None
+def _length_of(stream: AudioStream) -> float | None:
+    """The stream's length in seconds as its container has it."""
+    if stream.duration is None or stream.time_base is None:
+        return None
+    return float(stream.duration * stream.time_base)
 
 
 def _as_float(frame: AudioFrame) -> Samples:
@@ -222,11 +175,12 @@ def _as_float(frame: AudioFrame) -> Samples:
 
     Float recordings can hold NaN, infinities and values above full scale: those become silence and full scale.
     """
-    raw = frame.to_ndarray()
+    raw: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         raw = raw.reshape(-1, frame.layout.nb_channels).T
+    samples = raw.astype(np.float32)
     if raw.dtype == np.uint8:
-        return (raw.astype(np.float32) - 128.0) / 128.0
-    if np.issubdtype(raw.dtype, np.integer):
-        return raw.astype(np.float32) / np.float32(-float(np.iinfo(raw.dtype).min))
-    return np.clip(np.nan_to_num(raw.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
+        return (samples - 128.0) / 128.0
+    if raw.dtype.kind == "i":
+        return samples / 2.0 ** (8 * raw.dtype.itemsize - 1)
+    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)

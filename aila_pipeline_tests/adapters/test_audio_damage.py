@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aila_pipeline.adapters.audio import channel_blocks, inspect
-from aila_pipeline.adapters.audio_decoding import _Leash, _open_container
 from aila_pipeline.adapters.audio_formats import AudioFormat
+from aila_pipeline.adapters.audio_leash import Leash, open_container
 from aila_pipeline.domain.models import AudioFacts
 from aila_pipeline.errors import AudioEmpty, AudioInvalid, AudioTooLong, AudioTruncated
 from aila_pipeline_tests.adapters.sounds import KINDS, a_recording, a_wav, babble, tone
@@ -94,7 +96,7 @@ def test_even_a_playlist_reader_could_open_nothing_else(playlist: str, demuxer: 
     with (
         path.open("rb") as file,
         pytest.raises((av.FFmpegError, PermissionError)),
-        _open_container(_Leash(file, path.stat().st_size), playlist_format) as container,
+        open_container(Leash(file, path.stat().st_size), playlist_format) as container,
     ):
         list(container.decode(audio=0))
 
@@ -180,6 +182,25 @@ def test_no_message_repeats_what_the_file_holds(tmp_path: Path) -> None:
         facts_of(a_file(tmp_path / "call.mp3", b"Ms Sally Example, +1 555 0100, asked to be called back" * 50))
     assert "Sally" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_header_cannot_make_the_decoder_take_gigabytes(tmp_path: Path) -> None:
+    """A WAV's title that claims 2 GB made FFmpeg fill as much with zeros; run alone, to see what the process takes."""
+    whole = a_recording(tmp_path / "call.wav", "wav-16").read_bytes()
+    assert whole[0x24:0x28] == b"LIST"
+    path = a_file(tmp_path / "bomb.wav", whole[:0x34] + struct.pack("<I", 0x7EFFFFFF) + whole[0x38:])
+    program = (
+        "import sys, resource, pathlib\n"
+        "from aila_pipeline.adapters.audio import inspect\n"
+        "from aila_pipeline.errors import CallError\n"
+        "try: inspect(pathlib.Path(sys.argv[1]), max_seconds=60, max_bytes=2**31)\n"
+        "except CallError as error: print(error.code)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
+    *codes, peak_kib = ended.stdout.split()
+    assert codes in ([], ["AUDIO_INVALID"])
+    assert int(peak_kib) < 400 * 1024
 
 
 EXAMPLES: dict[str, bytes] = {}
