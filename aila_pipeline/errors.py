@@ -210,7 +210,7 @@ class SubmissionRefused(AilaError):
     code, what, advice = "SUBMISSION_REFUSED", "the submission was refused", "mend the files and send them again"
 
     def __init__(self, detail: str = "", problems: tuple[object, ...] = ()) -> None:
-        """`problems`: each thing that is wrong with one row or item, as `domain.models.Problem`, where that is known."""
+        """`problems`: each thing that is wrong with one row or item, as `domain.models.Problem`, where known."""
         self.problems = problems
         super().__init__(detail)
 
@@ -345,3 +345,14 @@ class LeaseLost(AilaError):
 
 class SettingInvalid(AilaError):
     code, what, advice = "SETTING_INVALID", "a setting cannot work", "mend the setting and start again"
+
+
+def advice_of(code: str) -> str:
+    """What to do about a stored code; the general advice for one that no class has any more."""
+    families = [AilaError]
+    while families:
+        family = families.pop()
+        if family.code == code:
+            return family.advice
+        families.extend(family.__subclasses__())
+    return AilaError.advice

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     max_rows: int = Field(100_000, description="rows of one pair in the drop zone")
     checklists: Path = Field(_PACKAGE / "demo" / "checklists", description="directory of checklist YAML files")
 
+    failure_share: float = Field(0.2, description="a shard in which more of the calls failed raises a warning")
+    demo: bool = Field(False, description="this is a demo: the demo model is not warned about")
+
     dagster_url: str = "http://127.0.0.1:3000"
     keep_partitions_days: Annotated[int, Field(ge=1)] = 30
 

@@ -12,7 +12,6 @@ from aila_pipeline.adapters.ledger.batches import Batches
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.events import Events
 from aila_pipeline.adapters.ledger.leases import process_token
-from aila_pipeline.adapters.ledger.migrations import migrate, versions
 from aila_pipeline.adapters.ledger.results import Results
 from aila_pipeline.adapters.ledger.shards import Shards
 from aila_pipeline.adapters.ledger.tenants import Tenants
@@ -35,10 +34,14 @@ class Ledger:
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""
+        from aila_pipeline.adapters.ledger.migrations import migrate  # noqa: PLC0415 - Alembic, slow to import
+
         migrate(self.database)
 
     def require_schema(self) -> None:
         """Raise SettingInvalid when the schema is not the one this program was made for."""
+        from aila_pipeline.adapters.ledger.migrations import versions  # noqa: PLC0415 - as above
+
         found, newest = versions(self.database)
         if found != newest:
             raise SettingInvalid(f"the ledger has schema {found or 'none'}, this program needs {newest}: run `aila db`")

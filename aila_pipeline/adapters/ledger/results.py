@@ -6,7 +6,7 @@ Lives here: writing a result, finding completed calls by day, counting by maker.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -52,7 +52,7 @@ class Results:
             counts.setdefault(Stage(stage), {})[made_by] = count
         return counts
 
-    def stale_days(self, current: dict[Stage, Collection[str]], *, most: int) -> list[date]:
+    def stale_days(self, current: Mapping[Stage, Collection[str]], *, most: int) -> list[date]:
         """The newest days (of acceptance, UTC) with completed calls whose results were made by something else."""
         stale = sa.or_(
             *(

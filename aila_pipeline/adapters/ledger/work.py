@@ -220,7 +220,9 @@ class Work:
         return result
 
     def _write_gathered(self, connection: sa.Connection) -> None:
-        self._lease.hold(connection)
+        """Write the results. A call whose result is kept is not in hand any more: who dies now did not die of it."""
+        kept = [row["call_id"] for row in self._gathered]
+        self._lease.hold(connection, in_hand=sa.case((shards.c.in_hand.in_(kept), None), else_=shards.c.in_hand))
         for row in self._gathered:
             put_result(connection, {key: value for key, value in row.items() if key != "warnings"})
             if row["warnings"]:

@@ -1,0 +1,101 @@
+"""`scores`: each call of a shard held against the checklist of its segment; `rescored`: the same for a day, again.
+
+Lives here: the two assets. Does not: what an item asks and when it passes (domain/scoring).
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from aila_pipeline.adapters.analysis import Analysis
+from aila_pipeline.adapters.checklists import read_checklists
+from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.records import WorkCall
+from aila_pipeline.adapters.objects import ObjectStore
+from aila_pipeline.adapters.rescoring import rescore
+from aila_pipeline.defs import checks, partitions
+from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard
+from aila_pipeline.domain import scoring as rules
+from aila_pipeline.domain.status import Stage
+from aila_pipeline.settings import Settings
+
+
+@dg.asset(
+    partitions_def=partitions.shards,
+    deps=["insights"],
+    group_name="analysis",
+    kinds={"python", "yaml"},
+    owners=["team:calls"],
+    code_version=rules.VERSION,
+    output_required=False,
+    check_specs=checks.specs(Stage.SCORES),
+    description="Verdicts with evidence, from the YAML checklist chosen by segment_type.",
+)
+def scores(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    ledger: dg.ResourceParam[Ledger],
+    store: dg.ResourceParam[ObjectStore],
+) -> Iterator[dg.MaterializeResult]:
+    """Score every call of the shard whose score is not current."""
+
+    def body(shard: ShardRun) -> dg.MaterializeResult:
+        analysis = Analysis(store, read_checklists(settings.checklists))
+        totals: list[float] = []
+
+        def perform(call: WorkCall, _force: bool) -> Found:
+            document, warnings = analysis.score(call, call.results[Stage.INSIGHTS].document)
+            if document["total"] is not None:
+                totals.append(document["total"])
+            return Found(document, warnings)
+
+        tally = shard.go_through(
+            StageWork(
+                stage=Stage.SCORES,
+                reads=(Stage.TRANSCRIPTS, Stage.INSIGHTS),
+                version=analysis.score_version,
+                perform=perform,
+            )
+        )
+        shown = tally.metadata() | {f"score/{name}": value for name, value in _spread(totals).items()}
+        return dg.MaterializeResult(metadata=shown, check_results=[checks.stale_results(ledger, analysis)])
+
+    yield from held_shard(context, settings, ledger, body)
+
+
+def _spread(totals: list[float]) -> dict[str, float]:
+    if not totals:
+        return {}
+    return {"lowest": min(totals), "mean": round(sum(totals) / len(totals), 1), "highest": max(totals)}
+
+
+@dg.asset(
+    partitions_def=partitions.days,
+    deps=["scores"],
+    group_name="analysis",
+    kinds={"python", "yaml"},
+    owners=["team:calls"],
+    code_version=rules.VERSION,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    description="Insights and scores of a day's completed calls made again where they are stale; no recognition.",
+)
+def rescored(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    ledger: dg.ResourceParam[Ledger],
+    store: dg.ResourceParam[ObjectStore],
+) -> dg.MaterializeResult:
+    """Go through all completed calls of the chosen days; with `aila/force=yes` also where nothing is stale."""
+    days = sorted(context.partition_keys)
+    counts = rescore(
+        ledger,
+        Analysis(store, read_checklists(settings.checklists)),
+        first=date.fromisoformat(days[0]),
+        last=date.fromisoformat(days[-1]),
+        run_id=context.run.run_id,
+        force=partitions.forced(context),
+        tell=context.log.info,
+    )
+    return dg.MaterializeResult(metadata={"days": len(days)} | dict(Counter(counts)))

@@ -1,0 +1,162 @@
+"""The shape that the assets of a shard share: hold its lease, go through its calls, save, report.
+
+Lives here: what is current and skipped, what a failure of one call means, the counts. Does not: any stage's work.
+
+A stage is a `StageWork`: which results it reads, which version a call's result would have, and how to make it. One
+call's failure ends that call; a failing database, store or model ends the step, and the shard is launched again. A
+run that lost its shard to another stops quietly: it yields nothing, so its later steps are skipped.
+"""
+
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.records import WorkCall
+from aila_pipeline.adapters.ledger.work import Work
+from aila_pipeline.defs.partitions import forced
+from aila_pipeline.domain.status import Stage
+from aila_pipeline.domain.versions import Version
+from aila_pipeline.errors import AilaError, CallError, InfrastructureError, LeaseLost, ProcessingCrashed, Unexpected
+from aila_pipeline.settings import Settings
+
+SUPERSEDED_TAG = "aila/superseded"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a stage found about a call: a JSON document, warnings, and numbers that are summed over the shard."""
+
+    document: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+    sums: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StageWork:
+    """A stage: `reads` are the stages whose results it needs, besides its own.
+
+    `risky` stages run foreign code on foreign bytes; the call in hand is noted, so that one that kills its worker
+    again and again is found out and failed.
+    """
+
+    stage: Stage
+    reads: tuple[Stage, ...]
+    version: Callable[[WorkCall], Version]
+    perform: Callable[[WorkCall, bool], Found]
+    risky: bool = False
+
+
+@dataclass
+class Tally:
+    """The counts of one stage over one shard."""
+
+    done: int = 0
+    current: int = 0
+    seconds: float = 0.0
+    failed: Counter[str] = field(default_factory=Counter)
+    warned: Counter[str] = field(default_factory=Counter)
+    sums: Counter[str] = field(default_factory=Counter)
+
+    def metadata(self) -> dict[str, Any]:
+        """For the materialization, in the words of the ledger."""
+        shown: dict[str, Any] = {
+            "calls/done": self.done,
+            "calls/current": self.current,
+            "calls/failed": self.failed.total(),
+            "seconds": round(self.seconds, 3),
+        }
+        shown |= {f"failed/{code}": count for code, count in sorted(self.failed.items())}
+        shown |= {f"warnings/{code}": count for code, count in sorted(self.warned.items())}
+        return shown | {name: round(value, 3) for name, value in sorted(self.sums.items())}
+
+
+@dataclass(frozen=True)
+class ShardRun:
+    """One step's hold on its shard."""
+
+    context: dg.AssetExecutionContext
+    work: Work
+    settings: Settings
+
+    @property
+    def force(self) -> bool:
+        """Whether what is current is done again."""
+        return forced(self.context)
+
+    def go_through(self, stage: StageWork) -> Tally:
+        """Do the stage for every call that needs it."""
+        tally = Tally()
+        self.work.enter(stage.stage)
+        for call in self.work.calls(stage.stage, *stage.reads):
+            if call.details is None or any(name not in call.results for name in stage.reads):
+                continue  # failed at intake or in an earlier stage
+            if not call.open and call.status != "completed":
+                continue
+            try:
+                self._one(stage, call, tally)
+            except CallError as error:
+                tally.failed[error.code] += 1
+                self.context.log.warning(f"{call.id}: {error.code} in {stage.stage}")
+                if call.open:
+                    self.work.fail(call, stage.stage, error)
+        self.work.flush()
+        return tally
+
+    def _one(self, stage: StageWork, call: WorkCall, tally: Tally) -> None:
+        version = stage.version(call)
+        known = call.results.get(stage.stage)
+        if known is not None and known.version == version.id and not self.force:
+            tally.current += 1
+            return
+        if stage.risky and self.work.take(call) >= self.settings.crash_limit:
+            raise ProcessingCrashed(f"{self.settings.crash_limit} workers died on it in {stage.stage}")
+        began = time.perf_counter()
+        found = self._perform(stage, call)
+        seconds = time.perf_counter() - began
+        self.work.save(call, version, dict(found.document), seconds=seconds, warnings=found.warnings)
+        tally.done += 1
+        tally.seconds += seconds
+        tally.warned.update(found.warnings)
+        tally.sums.update(found.sums)
+
+    def _perform(self, stage: StageWork, call: WorkCall) -> Found:
+        try:
+            return stage.perform(call, self.force)
+        except (AilaError, MemoryError):
+            raise
+        except Exception as error:  # a case nobody thought of must not take the other calls with it
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self.context.log.exception(f"{call.id}: {type(error).__name__} in {stage.stage}")
+            raise Unexpected(f"{type(error).__name__} at {where.name}:{where.lineno}") from error
+
+
+def held_shard(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    ledger: Ledger,
+    body: Callable[[ShardRun], dg.MaterializeResult],
+) -> Iterator[dg.MaterializeResult]:
+    """Run `body` while this process holds the partition's shard; yield its result, or nothing if it was lost."""
+    try:
+        with ledger.claimed(
+            context.partition_key,
+            run_id=context.run.run_id,
+            lease_seconds=settings.lease_seconds,
+            stall_seconds=settings.stall_seconds,
+        ) as work:
+            result = body(ShardRun(context, work, settings))
+    except LeaseLost:
+        context.log.info("another run holds this shard; nothing is done here")
+        context.instance.add_run_tags(context.run.run_id, {SUPERSEDED_TAG: "yes"})
+        return
+    except InfrastructureError as error:
+        raise dg.Failure(
+            error.message, metadata={"code": error.code, "what now": "the shard is launched again by itself"}
+        ) from error
+    yield result

@@ -1,0 +1,104 @@
+"""Checks: what a data engineer wants told about a shard before a client tells it. Green, yellow (WARN) or red (ERROR).
+
+Lives here: every check of every asset, evaluated in the asset's own step, so that it costs no run of its own. Does
+not: anything that changes data.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from aila_pipeline.adapters.analysis import Analysis
+from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.records import WorkCall
+from aila_pipeline.adapters.speech import Recogniser
+from aila_pipeline.domain.models import Warn
+from aila_pipeline.domain.status import TERMINAL, CallStatus, Stage
+from aila_pipeline.settings import Settings
+
+_DESCRIPTIONS = {
+    Stage.CALL_AUDIO: {
+        "no_silent_channel": "No recording has a channel on which nothing is said",
+        "no_dual_mono": "No stereo recording carries the same signal twice (roles can't be told apart)",
+        "duration_as_declared": "Recordings last as long as the submission says (1 s or 5%)",
+    },
+    Stage.TRANSCRIPTS: {"no_demo_model": "The demo model, which knows a few hundred words, hears no real traffic"},
+    Stage.SCORES: {"no_stale_results": "All insights and scores were made by today's rules and checklists"},
+    Stage.OUTCOMES: {
+        "nothing_lost": "Every call of the shard has ended",
+        "few_failures": "At most AILA_FAILURE_SHARE of the shard's calls failed",
+    },
+}
+
+
+def specs(stage: Stage) -> list[dg.AssetCheckSpec]:
+    """The checks of the asset of this stage."""
+    return [
+        dg.AssetCheckSpec(name, asset=str(stage), description=description)
+        for name, description in _DESCRIPTIONS[stage].items()
+    ]
+
+
+def call_audio(calls: Sequence[WorkCall]) -> list[dg.AssetCheckResult]:
+    """On the recordings of a shard."""
+    return [
+        _warned("no_silent_channel", calls, Warn.SILENT_CHANNEL),
+        _warned("no_dual_mono", calls, Warn.DUAL_MONO),
+        _warned("duration_as_declared", calls, Warn.DURATION_MISMATCH),
+    ]
+
+
+def _warned(name: str, calls: Sequence[WorkCall], warning: Warn) -> dg.AssetCheckResult:
+    """Passed when no call carries the warning."""
+    found = [call.id for call in calls if warning in call.warnings]
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"calls": len(calls), "found": len(found), "first_ids": found[:10]},
+    )
+
+
+def demo_model(recogniser: Recogniser, settings: Settings) -> dg.AssetCheckResult:
+    """The demo model is welcome only where the settings say that this is a demo."""
+    return dg.AssetCheckResult(
+        check_name="no_demo_model",
+        passed=settings.demo or not recogniser.is_demo,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"model": recogniser.model_name},
+    )
+
+
+def stale_results(ledger: Ledger, analysis: Analysis) -> dg.AssetCheckResult:
+    """How many stored results were made by rules or checklists that are not today's; a schedule makes them again."""
+    makers = ledger.results.makers()
+    stale = {
+        f"stale/{stage}": sum(count for maker, count in makers.get(stage, {}).items() if maker not in current)
+        for stage, current in analysis.makers().items()
+    }
+    return dg.AssetCheckResult(
+        check_name="no_stale_results",
+        passed=not any(stale.values()),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=stale | {"what now": "job `rescore`, or wait for its schedule"},
+    )
+
+
+def outcomes(calls: Sequence[WorkCall], settings: Settings) -> list[dg.AssetCheckResult]:
+    """On how the shard ended."""
+    open_calls = [call.id for call in calls if call.open or CallStatus(call.status) not in TERMINAL]
+    failed = sum(call.status == CallStatus.FAILED for call in calls)
+    share = failed / len(calls) if calls else 0.0
+    return [
+        dg.AssetCheckResult(
+            check_name="nothing_lost",
+            passed=not open_calls,
+            metadata={"calls": len(calls), "ended": len(calls) - len(open_calls), "open_ids": open_calls[:10]},
+        ),
+        dg.AssetCheckResult(
+            check_name="few_failures",
+            passed=share <= settings.failure_share,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"failed": failed, "share": round(share, 3), "limit": settings.failure_share},
+        ),
+    ]

@@ -1,0 +1,100 @@
+"""Jobs: what can be run by name, from the UI, a sensor or a schedule.
+
+Lives here: the jobs, and the two that work on the ledger alone (retry, prune). Does not: when they run
+(sensors.py, schedules.py).
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.defs import partitions
+from aila_pipeline.defs.assets.call_audio import call_audio
+from aila_pipeline.defs.assets.insights import insights
+from aila_pipeline.defs.assets.outcomes import outcomes
+from aila_pipeline.defs.assets.scores import rescored, scores
+from aila_pipeline.defs.assets.submission import submission
+from aila_pipeline.defs.assets.transcripts import transcripts
+from aila_pipeline.settings import Settings
+
+SHARD_ASSETS = (call_audio, transcripts, insights, scores, outcomes)
+MOST_RETRIES = 5_000
+MOST_PRUNED = 2_000
+"""Keys one run removes at most; each costs Dagster about 34 ms."""
+
+take_in = dg.define_asset_job(
+    "take_in", selection=dg.AssetSelection.assets(submission), description="Takes one submission in: partition = batch"
+)
+process = dg.define_asset_job(
+    "process",
+    selection=dg.AssetSelection.assets(*SHARD_ASSETS),
+    description="All stages for one shard; skips what is current unless tagged aila/force=yes",
+)
+rescore = dg.define_asset_job(
+    "rescore",
+    selection=dg.AssetSelection.assets(rescored),
+    description="Insights and scores of some days again, without recognition; skips what is current",
+)
+
+
+class RetryConfig(dg.Config):
+    """`batch_id`: only this batch, all of its failed calls; empty: all batches, what failed for a passing reason."""
+
+    batch_id: str = ""
+
+
+@dg.op(description="Opens a new attempt for failed calls, in new shards")
+def open_retries(
+    context: dg.OpExecutionContext,
+    config: RetryConfig,
+    settings: dg.ResourceParam[Settings],
+    ledger: dg.ResourceParam[Ledger],
+) -> None:
+    """The new shards wait to be admitted like any other."""
+    now = datetime.now(UTC)
+    if config.batch_id:
+        keys = ledger.batches.retry(config.batch_id, shard_size=settings.shard_size, now=now)
+    else:
+        keys = ledger.batches.retry_passing(
+            limit=settings.retry_limit,
+            pause=timedelta(minutes=settings.retry_minutes),
+            shard_size=settings.shard_size,
+            now=now,
+            most=MOST_RETRIES,
+        )
+    if keys:
+        context.instance.add_dynamic_partitions(str(partitions.shards.name), keys)
+    context.log.info(f"{len(keys)} new shards: {', '.join(keys) or 'nothing to retry'}")
+
+
+@dg.job(description="New attempts for failed calls: of one batch, or all that failed for a passing reason")
+def retry_failed() -> None:
+    """See RetryConfig."""
+    open_retries()
+
+
+@dg.op(description="Removes old partition keys; ledger, objects and events stay")
+def remove_old_partitions(
+    context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
+) -> None:
+    """Keys of ended shards and batches that are older than AILA_KEEP_PARTITIONS_DAYS."""
+    before = datetime.now(UTC) - timedelta(days=settings.keep_partitions_days)
+    for definition, ended in (
+        (partitions.shards, ledger.shards.ended_before(before, most=MOST_PRUNED * 5)),
+        (partitions.batches, ledger.batches.ended_before(before, most=MOST_PRUNED * 5)),
+    ):
+        name = str(definition.name)
+        known = set(context.instance.get_dynamic_partitions(name))
+        old = [key for key in ended if key in known][:MOST_PRUNED]
+        for number, key in enumerate(old, 1):
+            context.instance.delete_dynamic_partition(name, key)
+            if number % 100 == 0:
+                context.log.info(f"{name}: {number} of {len(old)} removed")
+        context.log.info(f"{name}: {len(old)} removed, {len(known) - len(old)} left")
+
+
+@dg.job(description="Removes the partition keys of old shards and batches; what is older is re-scored by day")
+def prune() -> None:
+    """See remove_old_partitions."""
+    remove_old_partitions()

@@ -1,0 +1,52 @@
+"""Resources: what assets, sensors and jobs are handed. Plain objects of the adapters, made from the settings.
+
+Lives here: making and closing them. Does not: configuration values (settings.py); so no password shows in the UI.
+"""
+
+import os
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+
+from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.objects import ObjectStore, open_store
+from aila_pipeline.adapters.parent_watch import die_with_parent
+from aila_pipeline.adapters.speech import Recogniser
+from aila_pipeline.settings import Settings
+
+
+def resources_for(settings: Settings) -> dict[str, object]:
+    """All resources by the names under which assets ask for them."""
+
+    @dg.resource(description="All AILA_* settings")
+    def settings_resource(_context: dg.InitResourceContext) -> Settings:
+        return settings
+
+    @dg.resource(description="The ledger: SQLite or PostgreSQL")
+    def ledger_resource(_context: dg.InitResourceContext) -> Iterator[Ledger]:
+        if os.environ.get("AILA_SUPERVISED"):
+            die_with_parent()
+        ledger = Ledger(settings.ledger_url)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    @dg.resource(required_resource_keys={"s3"}, description="The object store: S3 or a directory")
+    def store_resource(context: dg.InitResourceContext) -> ObjectStore:
+        client = context.resources.s3.get_client() if settings.store_url.startswith("s3://") else None
+        return open_store(settings.store_url, s3_client=client)
+
+    @dg.resource(description="faster-whisper; the model is loaded on first use")
+    def recogniser_resource(_context: dg.InitResourceContext) -> Recogniser:
+        return Recogniser.from_settings(settings)
+
+    return {
+        "settings": settings_resource,
+        "ledger": ledger_resource,
+        "store": store_resource,
+        "recogniser": recogniser_resource,
+        # Endpoint, region and credentials: as boto3 finds them (AWS_ENDPOINT_URL_S3, AWS_PROFILE, an instance role …).
+        "s3": S3Resource(),
+    }
