@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.leases import Leases
 from aila_pipeline.adapters.ledger.records import Accepted, Batch, Tenant, WorkCall
 from aila_pipeline.adapters.ledger.tables import calls
 from aila_pipeline.adapters.ledger.tenants import DROP_ZONE
@@ -116,6 +117,12 @@ def an_accepted_batch(
     """A batch with these calls (one call, if none is given), received and accepted at `now`."""
     batch = received(ledger, tenant=tenant, priority=priority, now=now)
     return accept(ledger, batch, a_submission(*(submitted or (a_call(),))), shard_size=shard_size, now=now)
+
+
+def a_worker(ledger: Ledger, shard: str, *, token: str = "worker-1", run_id: str = "run-1") -> Work:
+    """A worker that holds the shard's lease until NOW + 30 s, without a heartbeat, and never says goodbye."""
+    lease = Leases(ledger.database).claim(shard, token=token, run_id=run_id, seconds=30, now=NOW)
+    return Work(ledger.database, lease, run_id)
 
 
 @contextmanager
