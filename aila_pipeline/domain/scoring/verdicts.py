@@ -140,4 +140,4 @@ def _measured(item: MetricItem, speech: Speech, insights: Insights) -> tuple[Ver
     bounds = " and ".join(
         [*([f"at least {low:g}"] if low is not None else []), *([f"at most {high:g}"] if high is not None else [])]
     )
-    return Verdict.PASS if holds else Verdict.FAIL, f"{value:g}, wanted {bounds}"
+    return Verdict.PASS if holds else Verdict.FAIL, f"{value:.4g}, wanted {bounds}"
