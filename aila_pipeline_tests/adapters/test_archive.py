@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aila_pipeline.adapters.archive import BLOCK_BYTES, FileRange, open_entry, read_directory
-from aila_pipeline.domain.intake.join import ArchiveEntry
+from aila_pipeline.domain.intake.join import ArchiveEntry, Files
 from aila_pipeline.errors import (
     AilaError,
     ArchiveBomb,
@@ -27,6 +27,7 @@ from aila_pipeline.errors import (
     EntryUnsupported,
 )
 from aila_pipeline_tests.adapters.zips import CountingRange, Record, a_record, a_zip, by_hand
+from aila_pipeline_tests.domain.intake.builders import a_csv, a_pair, a_row
 
 BUDGET = 64 * 1024**2
 
@@ -189,6 +190,50 @@ def test_a_file_cut_off_after_its_directory_was_read_is_corrupt() -> None:
     data = a_zip({"a.wav": noise(3 * BLOCK_BYTES)}, method=zipfile.ZIP_STORED)
     with pytest.raises(EntryCorrupt, match="ended inside"):
         b"".join(open_entry(CountingRange(data[: 2 * BLOCK_BYTES]), entries_of(data)[0], budget_bytes=BUDGET))
+
+
+def test_bad_entries_of_a_real_archive_fail_their_own_rows_and_no_other() -> None:
+    """Directory, join and unpacking together: what is accepted unpacks, what is not has its own code."""
+    records = [
+        a_record(noise(3000), "good.wav"),
+        replace(a_record(noise(300), "locked.wav"), flags=1),
+        replace(a_record(noise(300), "squeezed.wav"), method=12),
+        replace(a_record(b"/etc/passwd", "link.wav", method=0), mode=stat.S_IFLNK | 0o777),
+        a_record(noise(300), "folder/deep.wav"),
+        a_record(noise(300), "twice.wav"),
+        a_record(noise(300), "twice.wav"),
+        replace(a_record(noise(300), "liar.wav"), size=10**9),
+        a_record(b"", "empty.wav", method=0),
+        replace(a_record(noise(300)), name="Гудок.wav".encode("cp866")),
+        a_record(b"x", "__MACOSX/._good.wav"),
+    ]
+    names = ["good.wav", "locked.wav", "squeezed.wav", "link.wav", "deep.wav", "twice.wav", "liar.wav", "empty.wav"]
+    names += ["Гудок.wav", "gone.wav"]
+    data = by_hand(records)
+
+    calls = a_pair(a_csv(*map(a_row, names)), entries_of(data)).calls
+
+    codes = {name: [problem.code for problem in call.problems] for name, call in zip(names, calls, strict=True)}
+    assert codes == {
+        "good.wav": [],
+        "locked.wav": ["ENTRY_ENCRYPTED"],
+        "squeezed.wav": ["ENTRY_UNSUPPORTED"],
+        "link.wav": ["ENTRY_UNSUPPORTED"],
+        "deep.wav": ["ENTRY_NESTED"],
+        "twice.wav": ["FILE_AMBIGUOUS"],
+        "liar.wav": ["ENTRY_BOMB"],
+        "empty.wav": ["AUDIO_EMPTY"],
+        "Гудок.wav": [],
+        "gone.wav": ["FILE_NOT_FOUND"],
+    }
+    entry = Files(entries_of(data), fallback_encoding="cp1252").find("Гудок.wav", max_audio_bytes=BUDGET)
+    assert b"".join(open_entry(CountingRange(data), entry, budget_bytes=BUDGET)) == noise(300)
+
+
+def test_the_best_that_deflate_can_do_is_within_the_bound_that_condemns_an_entry() -> None:
+    (entry,) = entries_of(a_zip({"silence.wav": bytes(20 * BLOCK_BYTES)}))
+    assert entry.size_bytes > 1000 * entry.compressed_bytes
+    assert entry.refusal(BUDGET) is None
 
 
 TEMPLATES = [
