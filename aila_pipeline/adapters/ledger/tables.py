@@ -50,9 +50,9 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 
 
 def _key(name: str, target: str | None = None, *, nullable: bool = False, **options: Any) -> sa.Column[str]:
-    """A text key, a foreign one if `target` is given."""
+    """A text key, a foreign one if `target` is given. The longest, a shard's, holds country, firm and batch id."""
     arguments = (sa.ForeignKey(target),) if target else ()
-    return sa.Column(name, sa.String(120), *arguments, nullable=nullable, **options)
+    return sa.Column(name, sa.String(200), *arguments, nullable=nullable, **options)
 
 
 def _time(name: str, *, nullable: bool = True) -> sa.Column[datetime]:
@@ -87,7 +87,7 @@ batches = sa.Table(
     _key("tenant_id", "tenants.id"),
     _key("user_id", "users.id"),
     sa.Column("kind", sa.String(10), nullable=False),
-    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
     sa.Column("priority", sa.String(10), nullable=False),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("fingerprint", sa.String(64), nullable=False, unique=True),
@@ -157,7 +157,7 @@ shards = sa.Table(
     sa.Column("lease_epoch", sa.Integer, nullable=False, default=0),
     _time("lease_expires_at"),
     sa.Column("run_id", sa.String(64)),
-    sa.Column("in_hand", sa.String(120)),
+    sa.Column("in_hand", sa.String(200)),
     sa.Column("launches", sa.Integer, nullable=False, default=0),
     sa.Column("fruitless", sa.Integer, nullable=False, default=0),
     sa.Column("last_error", sa.Text),
@@ -205,7 +205,7 @@ stage_results = sa.Table(
     _key("call_id", "calls.id", primary_key=True),
     sa.Column("stage", sa.String(12), primary_key=True),
     sa.Column("version", sa.String(64), nullable=False),
-    sa.Column("made_by", sa.String(120), nullable=False),
+    sa.Column("made_by", sa.String(200), nullable=False),
     sa.Column("document", sa.JSON, nullable=False),
     sa.Column("seconds", sa.Float, nullable=False),
     sa.Column("run_id", sa.String(64)),

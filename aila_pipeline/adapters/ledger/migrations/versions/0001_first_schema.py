@@ -15,9 +15,9 @@ def upgrade() -> None:
     op.create_table(
         "events",
         sa.Column("kind", sa.String(length=10), nullable=False),
-        sa.Column("subject_id", sa.String(length=120), nullable=False),
+        sa.Column("subject_id", sa.String(length=200), nullable=False),
         sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("shard_id", sa.String(length=120), nullable=True),
+        sa.Column("shard_id", sa.String(length=200), nullable=True),
         sa.Column("payload", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("claim_token", sa.String(length=64), nullable=True),
@@ -36,7 +36,7 @@ def upgrade() -> None:
 
     op.create_table(
         "tenants",
-        sa.Column("id", sa.String(length=120), nullable=False),
+        sa.Column("id", sa.String(length=200), nullable=False),
         sa.Column("country", sa.String(length=63), nullable=False),
         sa.Column("firm", sa.String(length=63), nullable=False),
         sa.Column("settings", sa.JSON(), nullable=False),
@@ -46,8 +46,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "users",
-        sa.Column("id", sa.String(length=120), nullable=False),
-        sa.Column("tenant_id", sa.String(length=120), nullable=False),
+        sa.Column("id", sa.String(length=200), nullable=False),
+        sa.Column("tenant_id", sa.String(length=200), nullable=False),
         sa.Column("login", sa.String(length=254), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_users_tenant_id")),
@@ -56,16 +56,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "batches",
-        sa.Column("id", sa.String(length=120), nullable=False),
-        sa.Column("tenant_id", sa.String(length=120), nullable=False),
-        sa.Column("user_id", sa.String(length=120), nullable=False),
+        sa.Column("id", sa.String(length=200), nullable=False),
+        sa.Column("tenant_id", sa.String(length=200), nullable=False),
+        sa.Column("user_id", sa.String(length=200), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
-        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("priority", sa.String(length=10), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=True),
-        sa.Column("duplicate_of", sa.String(length=120), nullable=True),
+        sa.Column("duplicate_of", sa.String(length=200), nullable=True),
         sa.Column("sources", sa.JSON(), nullable=False),
         sa.Column("problem", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("total_calls", sa.Integer(), nullable=False),
@@ -91,9 +91,9 @@ def upgrade() -> None:
 
     op.create_table(
         "calls",
-        sa.Column("id", sa.String(length=120), nullable=False),
-        sa.Column("tenant_id", sa.String(length=120), nullable=False),
-        sa.Column("batch_id", sa.String(length=120), nullable=False),
+        sa.Column("id", sa.String(length=200), nullable=False),
+        sa.Column("tenant_id", sa.String(length=200), nullable=False),
+        sa.Column("batch_id", sa.String(length=200), nullable=False),
         sa.Column("external_id", sa.String(length=255), nullable=True),
         sa.Column("fingerprint", sa.String(length=64), nullable=True),
         sa.Column("details", sa.JSON(none_as_null=True), nullable=True),
@@ -116,9 +116,9 @@ def upgrade() -> None:
 
     op.create_table(
         "shards",
-        sa.Column("id", sa.String(length=120), nullable=False),
-        sa.Column("batch_id", sa.String(length=120), nullable=False),
-        sa.Column("tenant_id", sa.String(length=120), nullable=False),
+        sa.Column("id", sa.String(length=200), nullable=False),
+        sa.Column("batch_id", sa.String(length=200), nullable=False),
+        sa.Column("tenant_id", sa.String(length=200), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("priority", sa.String(length=10), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
@@ -126,7 +126,7 @@ def upgrade() -> None:
         sa.Column("lease_epoch", sa.Integer(), nullable=False),
         sa.Column("lease_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("run_id", sa.String(length=64), nullable=True),
-        sa.Column("in_hand", sa.String(length=120), nullable=True),
+        sa.Column("in_hand", sa.String(length=200), nullable=True),
         sa.Column("launches", sa.Integer(), nullable=False),
         sa.Column("fruitless", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
@@ -144,10 +144,10 @@ def upgrade() -> None:
 
     op.create_table(
         "attempts",
-        sa.Column("call_id", sa.String(length=120), nullable=False),
+        sa.Column("call_id", sa.String(length=200), nullable=False),
         sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("batch_id", sa.String(length=120), nullable=False),
-        sa.Column("shard_id", sa.String(length=120), nullable=True),
+        sa.Column("batch_id", sa.String(length=200), nullable=False),
+        sa.Column("shard_id", sa.String(length=200), nullable=True),
         sa.Column("outcome", sa.String(length=10), nullable=True),
         sa.Column("stage", sa.String(length=12), nullable=False),
         sa.Column("error_code", sa.String(length=40), nullable=True),
@@ -177,9 +177,9 @@ def upgrade() -> None:
 
     op.create_table(
         "batch_calls",
-        sa.Column("batch_id", sa.String(length=120), nullable=False),
+        sa.Column("batch_id", sa.String(length=200), nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("call_id", sa.String(length=120), nullable=False),
+        sa.Column("call_id", sa.String(length=200), nullable=False),
         sa.Column("external_id", sa.String(length=255), nullable=True),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_batch_calls_batch_id")),
         sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_batch_calls_call_id")),
@@ -191,10 +191,10 @@ def upgrade() -> None:
 
     op.create_table(
         "stage_results",
-        sa.Column("call_id", sa.String(length=120), nullable=False),
+        sa.Column("call_id", sa.String(length=200), nullable=False),
         sa.Column("stage", sa.String(length=12), nullable=False),
         sa.Column("version", sa.String(length=64), nullable=False),
-        sa.Column("made_by", sa.String(length=120), nullable=False),
+        sa.Column("made_by", sa.String(length=200), nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("run_id", sa.String(length=64), nullable=True),
