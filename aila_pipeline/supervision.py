@@ -35,7 +35,8 @@ _QUICK_DEATH_SECONDS = 30.0
 _MAX_QUICK_DEATHS = 5
 _DAEMON_GRACE_SECONDS = 5.0
 _RUN_GRACE_SECONDS = 10.0
-_SERVER_GRACE_SECONDS = 3.0
+_SERVER_GRACE_SECONDS = 1.0
+"""Neither of the two servers has anything left to save by then."""
 
 
 class Supervision:

@@ -1,12 +1,13 @@
 """Dagster's home: the file in the repository tells the truth, Dagster takes it, and no password is in it.
 
-Lives here: what is written, and that Dagster's own tools read it. Does not: running Dagster (test_stack.py).
+Lives here: what is written, and that Dagster takes it, also on PostgreSQL. Does not: its processes (test_stack.py).
 """
 
 import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.schema import CreateSchema, DropSchema
 
+from aila_pipeline.adapters.dagster_client import DagsterClient
 from aila_pipeline.dagster_home import (
     STORAGE_URL_VARIABLE,
     code_socket,
@@ -26,6 +28,7 @@ from aila_pipeline.dagster_home import (
 )
 from aila_pipeline.errors import DagsterUnavailable, SettingInvalid
 from aila_pipeline.settings import Settings
+from aila_pipeline.stack import Stack
 
 REPOSITORY = Path(__file__).parents[1]
 LEDGER = "postgresql+psycopg2://aila:s3cret@db.example:5433/aila"
@@ -176,14 +179,19 @@ def ledger_url() -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.services
-def test_dagster_makes_its_tables_beside_the_ledgers(tmp_path: Path, ledger_url: str) -> None:
-    """And none in the ledger's schema, `alembic_version` least of all."""
+def test_dagster_works_on_the_ledgers_postgresql_beside_its_tables(tmp_path: Path, ledger_url: str) -> None:
+    """A whole stack runs a job there, and makes no table in the ledger's schema, `alembic_version` least of all."""
     settings = some_settings(tmp_path, database_url=ledger_url)
-    write_dagster_home(settings)
-    dagster(settings, "instance", "info")
+    with Stack(settings, dagster_port=0, module="aila_pipeline_tests.sleeping_definitions") as stack:
+        client = DagsterClient(stack.dagster_url)
+        run, deadline = client.launch("take_nap"), time.monotonic() + 120
+        while (status := client.run_status(run)) not in {"SUCCESS", "FAILURE"} and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert status == "SUCCESS"
     engine = create_engine(ledger_url)
     schema = ledger_url.rpartition("%3D")[2]
     tables = inspect(engine)
     assert tables.get_table_names(schema=schema) == []
     assert {"runs", "event_logs", "alembic_version"} <= set(tables.get_table_names(schema=f"{schema}_dagster"))
+    assert not (tmp_path / "dagster" / "database").exists()
     engine.dispose()

@@ -63,7 +63,7 @@ def test_a_partition_is_added_once_and_can_be_launched(client: DagsterClient) ->
     assert client.add_partition("naps", "noon") is True
     assert client.add_partition("naps", "noon") is False
     run = client.launch("take_nap_of", "noon", {"aila/priority": "live"})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while (status := client.run_status(run)) not in {"SUCCESS", "FAILURE"} and time.monotonic() < deadline:
         time.sleep(0.2)
     assert status == "SUCCESS"
