@@ -49,7 +49,7 @@ class Ear:
     ) -> None:
         self._whisper, self._seconds, self._on_progress = whisper, seconds, on_progress
         self._options = {name: value for name, value in options.items() if name != "vad_parameters"}
-        self._vad_parameters = options.get("vad_parameters", {})
+        self._vad_parameters = options.get("vad_parameters") or {}
         self.language = language if whisper.model.is_multilingual else "en"
         self.language_probability: float | None = None
         if self.language is not None and self.language not in whisper.supported_languages:
