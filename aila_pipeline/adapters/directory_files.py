@@ -56,9 +56,13 @@ def parts_of(key: str) -> list[str]:
 def folder_at(root: Path, parts: Sequence[str], *, create: bool = False) -> Iterator[int]:
     """The folder `parts` below `root`, open; with `create`, made when missing. Raises OSError.
 
+    A root that is gone is StoreUnavailable, so that a disk not mounted is not taken for a store without objects.
     Opened one by one, each relative to the last, so that no folder can be swapped for a link on the way.
     """
-    descriptor = os.open(root, _FOLDER)
+    try:
+        descriptor = os.open(root, _FOLDER)
+    except OSError as error:
+        raise StoreUnavailable(f"{root} cannot be opened ({error.strerror})") from error
     try:
         for part in parts:
             if create:

@@ -30,7 +30,7 @@ from aila_pipeline.adapters.directory_files import (
     write_all,
 )
 from aila_pipeline.adapters.objects import ObjectInfo, ObjectStore, check_key
-from aila_pipeline.errors import ObjectChanged, ObjectMissing
+from aila_pipeline.errors import ObjectChanged, ObjectMissing, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +51,10 @@ class DirectoryStore(ObjectStore):
     def __init__(self, root: Path) -> None:
         self._root = Path(os.path.realpath(root))
         self._told: set[str] = set()
-        with translated(""):
+        try:
             self._root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"{self._root} cannot be made ({error.strerror})") from error
 
     @property
     def url(self) -> str:

@@ -10,6 +10,7 @@ the conditions of copies and of DELETE are ignored in silence, so those look at 
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _CONFLICT_PAUSES = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 _WRITER = "aila-writer"
+# radosgw 16.2 decodes the source of a part twice and cuts it at a question mark: `100%.zip` ends the whole server,
+# and `a%20b` would be a copy of `a b`.
+_MISREAD = re.compile("[%?]")
 _PART_BYTES = 8 * MIB
 _COPY_PART_BYTES = 256 * MIB  # the server copies a part within one request, and so within the read timeout
 
@@ -109,15 +113,16 @@ class S3Store(S3Reads):
             return None
 
     def copy(self, source: ObjectInfo, key: str) -> ObjectInfo:
-        """See ObjectStore. The server copies; the content type is not kept.
+        """See ObjectStore. The server copies, in parts; the content type is not kept.
 
-        Without a version the object is looked at before and after its parts are copied, and only then do they become
-        an object: servers that ignore CopySourceIfMatch would copy whatever lies there now.
+        The object is looked at before and after its parts are copied, and only then do they become an object: servers
+        that ignore CopySourceIfMatch would copy whatever lies there now. A source that a server may misread the name
+        of, and an empty one, which has no ranges, goes through this process.
         """
         check_key(key, prefix=self._root)
         self._check_pinned(source)
-        if source.size_bytes == 0:  # has no ranges to copy
-            return self.write_stream(key, [])
+        if source.size_bytes == 0 or _MISREAD.search(self._root + source.key):
+            return self.write_stream(key, self.stream(source.key, pinned=source))
         origin: CopySourceTypeDef = {"Bucket": self._bucket, "Key": self._root + source.key}
         if source.version_id:
             origin["VersionId"] = source.version_id
