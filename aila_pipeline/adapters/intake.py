@@ -24,15 +24,14 @@ from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import Accepted, Batch
 from aila_pipeline.adapters.objects import ObjectInfo, ObjectStore
 from aila_pipeline.domain.intake.identity import source_fingerprint
-from aila_pipeline.domain.intake.join import ArchiveEntry, same_name
+from aila_pipeline.domain.intake.csv_text import MAX_CSV_BYTES
+from aila_pipeline.domain.intake.join import ArchiveEntry, Files
 from aila_pipeline.domain.intake.manifest import read_manifest
 from aila_pipeline.domain.intake.pair import read_pair, rejects_csv
-from aila_pipeline.domain.models import ArchiveSource, Problem, Submission
+from aila_pipeline.domain.models import ArchiveSource, Problem, Submission, TenantSettings
 from aila_pipeline.errors import CsvTooLarge, ObjectChanged, ObjectMissing, PairIncomplete, SubmissionRefused
 from aila_pipeline.settings import Settings
 
-MAX_CSV_BYTES = 256 * 1024**2
-"""100,000 rows of 2.5 KB; more is no list of calls."""
 MAX_MANIFEST_BYTES = 5 * 1024**2
 """100 calls of 50 KB; contract B's body is limited to 100 calls."""
 
@@ -97,7 +96,7 @@ class Intake:
             batch,
             submission,
             sources=[pinned(info) for info in own],
-            fingerprints=_fingerprints(submission, entries),
+            fingerprints=_fingerprints(submission, entries, batch.tenant.settings, self._settings.max_audio_bytes),
             shard_size=self._settings.shard_size,
             now=datetime.now(UTC),
         )
@@ -212,12 +211,17 @@ def _name(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def _fingerprints(submission: Submission, entries: Sequence[ArchiveEntry]) -> dict[int, str]:
-    by_name = {same_name(entry.name): entry for entry in entries}
+def _fingerprints(
+    submission: Submission, entries: Sequence[ArchiveEntry], tenant: TenantSettings, max_audio_bytes: int
+) -> dict[int, str]:
+    """Per accepted position, what tells the same data from other data under the same id."""
+    files = Files(entries, fallback_encoding=tenant.fallback_encoding)
     found = {}
     for call in submission.calls:
         if call.accepted and call.details is not None:
             source = call.details.source
-            entry = by_name.get(same_name(source.name)) if isinstance(source, ArchiveSource) else None
+            entry = None
+            if isinstance(source, ArchiveSource):
+                entry = files.find(source.name, max_audio_bytes=max_audio_bytes)
             found[call.position] = source_fingerprint(call.details, entry)
     return found

@@ -73,6 +73,12 @@ class Batches:
 
         return self._database.read(question)
 
+    def by_fingerprint(self, fingerprint: str) -> Batch | None:
+        """The batch that these very files were received as."""
+        query = sa.select(batches.c.id).where(batches.c.fingerprint == fingerprint)
+        batch_id = self._database.read(lambda connection: connection.scalar(query))
+        return self.get(batch_id) if batch_id else None
+
     def owner(self, tenant: Tenant, digest: str) -> str | None:
         """The id of the tenant's batch that has this content, if there is one."""
         query = sa.select(batches.c.id).where(batches.c.tenant_id == tenant.id, batches.c.digest == digest)

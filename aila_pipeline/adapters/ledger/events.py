@@ -8,14 +8,17 @@ telling and noting), tells the missing ones, and notes all of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger.database import Database
-from aila_pipeline.adapters.ledger.records import WaitingEvent
+from aila_pipeline.adapters.ledger.records import NotedEvent, WaitingEvent
 from aila_pipeline.adapters.ledger.tables import events
+
+_PAGE = 1000
 
 CLAIM = timedelta(minutes=5)
 """A claim outlives any batch of events a teller takes at once (200 events cost about 10 s)."""
@@ -75,10 +78,31 @@ class Events:
 
         self._database.write(change)
 
+    def every(self) -> Iterator[NotedEvent]:
+        """All events, told or not, for an audit."""
+        after = ("", "", 0)
+        while rows := self._database.read(lambda connection: connection.execute(_after(after)).all()):  # noqa: B023
+            for row in rows:
+                yield NotedEvent(row.kind, row.subject_id, row.n, row.created_at, row.emitted_at is not None)
+            after = (rows[-1].kind, rows[-1].subject_id, rows[-1].n)
+
+    def forget(self, kind: str, subject_id: str, n: int) -> None:
+        """Treat an event as not told; whoever tells it next looks whether Dagster has it."""
+        untold = {"emitted_at": None, "claim_token": None, "claimed_until": None}
+        self._database.write(
+            lambda connection: connection.execute(sa.update(events).where(_same(kind, subject_id, n)).values(**untold))
+        )
+
     def waiting(self) -> int:
         """How many are not told yet."""
         query = sa.select(sa.func.count()).select_from(events).where(events.c.emitted_at.is_(None))
         return int(self._database.read(lambda connection: connection.scalar(query)) or 0)
+
+
+def _after(after: tuple[str, str, int]) -> sa.Select[Any]:
+    place = sa.tuple_(events.c.kind, events.c.subject_id, events.c.n)
+    query = sa.select(events).where(place > sa.tuple_(*after))
+    return query.order_by(events.c.kind, events.c.subject_id, events.c.n).limit(_PAGE)
 
 
 def _same(kind: str, subject_id: str, n: int) -> sa.ColumnElement[bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from aila_pipeline.adapters.ledger.audits import Contradictions, References
 from aila_pipeline.adapters.ledger.batches import Batches
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.events import Events
@@ -31,6 +32,8 @@ class Ledger:
         self.events = Events(self.database)
         self.results = Results(self.database)
         self.views = Views(self.database)
+        self.contradictions = Contradictions(self.database)
+        self.references = References(self.database)
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""

@@ -92,6 +92,17 @@ class WaitingEvent:
 
 
 @dataclass(frozen=True)
+class NotedEvent:
+    """An event of the ledger, and whether Dagster was told."""
+
+    kind: str
+    subject_id: str
+    n: int
+    created_at: datetime
+    emitted: bool
+
+
+@dataclass(frozen=True)
 class Launch:
     """A partition that should run now; `n` counts its launches, so that each has a run key of its own."""
 

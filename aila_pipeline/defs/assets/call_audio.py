@@ -22,7 +22,7 @@ from aila_pipeline.adapters.objects import ObjectInfo, ObjectStore
 from aila_pipeline.adapters.outside import Outside
 from aila_pipeline.defs import checks, partitions
 from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard
-from aila_pipeline.domain.intake.join import ArchiveEntry, join
+from aila_pipeline.domain.intake.join import Files
 from aila_pipeline.domain.models import ArchiveSource, AudioFacts, CallDetails, Warn
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.domain.versions import audio_version
@@ -88,23 +88,16 @@ class _Sources:
         details = _details(call)
         if not isinstance(details.source, ArchiveSource):
             return self._outside.blocks(details.source.url, call.tenant, max_bytes=self._settings.max_audio_bytes)
-        archive, entries = self._archive(call.batch_id)
-        joined = join(
-            {call.position: details.source.name},
-            entries,
-            max_audio_bytes=self._settings.max_audio_bytes,
-            fallback_encoding=call.tenant.settings.fallback_encoding,
-        )
-        if call.position in joined.failures:
-            raise joined.failures[call.position]
+        archive, files = self._archive(call.batch_id, call.tenant.settings.fallback_encoding)
+        entry = files.find(details.source.name, max_audio_bytes=self._settings.max_audio_bytes)
         reader = self._store.reader(archive.key, pinned=archive)
-        return open_entry(reader, joined.entries[call.position], budget_bytes=self._settings.max_audio_bytes)
+        return open_entry(reader, entry, budget_bytes=self._settings.max_audio_bytes)
 
-    def _read_archive(self, batch_id: str) -> tuple[ObjectInfo, list[ArchiveEntry]]:
+    def _read_archive(self, batch_id: str, fallback_encoding: str) -> tuple[ObjectInfo, Files]:
         batch = self._ledger.batches.get(batch_id)
         assert batch is not None, "a call's batch is kept by a foreign key"
         archive = archive_of(batch.sources)
-        return archive, read_archive(self._store, archive)
+        return archive, Files(read_archive(self._store, archive), fallback_encoding=fallback_encoding)
 
 
 def _keep(call: WorkCall, sources: _Sources, store: ObjectStore, settings: Settings) -> Found:
