@@ -23,8 +23,8 @@ from aila_pipeline.adapters.call_objects import OWN
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import Accepted, Batch
 from aila_pipeline.adapters.objects import ObjectInfo, ObjectStore
-from aila_pipeline.domain.intake.identity import source_fingerprint
 from aila_pipeline.domain.intake.csv_text import MAX_CSV_BYTES
+from aila_pipeline.domain.intake.identity import source_fingerprint
 from aila_pipeline.domain.intake.join import ArchiveEntry, Files
 from aila_pipeline.domain.intake.manifest import read_manifest
 from aila_pipeline.domain.intake.pair import read_pair, rejects_csv
