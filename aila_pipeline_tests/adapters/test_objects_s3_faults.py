@@ -23,12 +23,17 @@ ETAG = "0123456789abcdef0123456789abcdef"
 
 
 class FaultyServer(ThreadingHTTPServer):
-    """Serves CONTENT under every key. `broken_answers`: so many GETs break off half-way; `status`: said instead."""
+    """Serves CONTENT under every key. `broken_answers`: so many GETs break off half-way; `status`: said instead.
+
+    Ignores the conditions of copies, as radosgw does; while a part is copied, somebody overwrites the source.
+    """
 
     daemon_threads = True
     broken_answers = 0
     status: int | None = None
+    etag = ETAG
     absent_writes: list[str | None]
+    upload_ends: list[str]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,10 +45,8 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing."""
 
-    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+    def _answer(self, status: int, body: bytes = b"") -> None:
         self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -52,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         """The object as it is."""
         self.send_response(self.server.status or 200)
         self.send_header("Content-Length", str(len(CONTENT)))
-        self.send_header("ETag", f'"{ETAG}"')
+        self.send_header("ETag", f'"{self.server.etag}"')
         self.send_header("Last-Modified", "Fri, 20 Nov 2026 10:00:00 GMT")
         if self.server.absent_writes:
             self.send_header("x-amz-meta-aila-writer", self.server.absent_writes[0] or "")
@@ -77,20 +80,36 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def do_PUT(self) -> None:
-        """Writes, then loses its first answer: the retry of the client finds the object there."""
+        """Writes, then loses its first answer: the retry of the client finds the object there. Or copies a part."""
         self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["x-amz-copy-source"]:
+            self.server.etag = "f" * 32
+            self._answer(200, b"<CopyPartResult><ETag>part</ETag></CopyPartResult>")
+            return
         self.server.absent_writes.append(self.headers["x-amz-meta-aila-writer"])
         if len(self.server.absent_writes) == 1:
             self._answer(500)
         else:
             self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
 
+    def do_POST(self) -> None:
+        """Begins an upload in parts, or completes it."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if "uploadId=" in self.path:
+            self.server.upload_ends.append("completed")
+        self._answer(200, b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>")
+
+    def do_DELETE(self) -> None:
+        """Abandons an upload in parts."""
+        self.server.upload_ends.append("abandoned")
+        self._answer(204)
+
 
 @pytest.fixture
 def server() -> Iterator[FaultyServer]:
     """The server, on a free port."""
     with FaultyServer(("127.0.0.1", 0), Handler) as running:
-        running.absent_writes = []
+        running.absent_writes, running.upload_ends = [], []
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield running
@@ -140,6 +159,13 @@ def test_a_failed_condition_means_the_object_changed(server: FaultyServer) -> No
         server.status = 412
         with pytest.raises(ObjectChanged):
             store.copy(pinned, "b")
+
+
+def test_a_source_overwritten_while_it_is_copied_makes_no_object(server: FaultyServer) -> None:
+    """Whatever the server copied, it never becomes visible, and no parts stay behind."""
+    with store_at(server.server_port) as store, pytest.raises(ObjectChanged):
+        store.copy(store.stat("a"), "b")
+    assert server.upload_ends == ["abandoned"]
 
 
 def test_a_conditional_write_knows_its_own_first_try_again(server: FaultyServer) -> None:
