@@ -3,7 +3,6 @@
 Lives here: making and closing them. Does not: configuration values (settings.py); so no password shows in the UI.
 """
 
-import os
 from collections.abc import Iterator
 
 import dagster as dg
@@ -11,7 +10,7 @@ from dagster_aws.s3 import S3Resource
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.objects import ObjectStore, open_store
-from aila_pipeline.adapters.parent_watch import die_with_parent
+from aila_pipeline.adapters.parent_watch import die_with_parent, supervised
 from aila_pipeline.adapters.speech import Recogniser
 from aila_pipeline.settings import Settings
 
@@ -25,7 +24,7 @@ def resources_for(settings: Settings) -> dict[str, object]:
 
     @dg.resource(description="The ledger: SQLite or PostgreSQL")
     def ledger_resource(_context: dg.InitResourceContext) -> Iterator[Ledger]:
-        if os.environ.get("AILA_SUPERVISED"):
+        if supervised():
             die_with_parent()
         ledger = Ledger(settings.ledger_url)
         try:
