@@ -49,6 +49,12 @@ AilaError
 │   ├── PortTaken                   PORT_TAKEN             something else listens there
 │   ├── DefinitionsBroken           DEFINITIONS_BROKEN     the Dagster definitions cannot be loaded
 │   └── ProcessFailed               PROCESS_FAILED         a process does not start, or ends again and again
+├── CommandRefused                  a command was asked for something that cannot be
+│   ├── LedgerMissing               LEDGER_MISSING         no ledger lies there
+│   ├── NotKnown                    NOT_KNOWN              the ledger has no such batch or call
+│   ├── NameTaken                   NAME_TAKEN             something of this name lies in the drop zone
+│   └── TenantUnknown               TENANT_UNKNOWN         no such tenant, and drops may not create one
+├── WaitedTooLong                   WAITED_TOO_LONG        a command's patience ended before the work did
 ├── KeyInvalid                      KEY_INVALID            no object of the store can have this name
 ├── LeaseLost                       another worker holds the shard; this one stops quietly
 └── SettingInvalid                  SETTING_INVALID        a setting that cannot work
@@ -328,6 +334,35 @@ class DefinitionsBroken(StackError):
 class ProcessFailed(StackError):
     code, what = "PROCESS_FAILED", "a process of Dagster does not run"
     advice = "look at its log"
+
+
+class CommandRefused(AilaError):
+    """What a command was asked for cannot be; nothing was done."""
+
+
+class LedgerMissing(CommandRefused):
+    code, what = "LEDGER_MISSING", "there is no ledger here"
+    advice = "start `aila up` first, or name the right home with --home or AILA_HOME"
+
+
+class NotKnown(CommandRefused):
+    code, what = "NOT_KNOWN", "the ledger knows nothing of this id"
+    advice = "`aila status` lists the batches, `aila status BATCH_ID` the calls of one"
+
+
+class NameTaken(CommandRefused):
+    code, what = "NAME_TAKEN", "something of this name lies in the drop zone already"
+    advice = "choose another with --name"
+
+
+class TenantUnknown(CommandRefused):
+    code, what = "TENANT_UNKNOWN", "there is no such tenant, and drops may not create one"
+    advice = "check --country and --firm, or set AILA_CREATE_TENANTS=true"
+
+
+class WaitedTooLong(AilaError):
+    code, what = "WAITED_TOO_LONG", "the time given with --timeout is over"
+    advice = "the work goes on; `aila status` shows it"
 
 
 class KeyInvalid(AilaError):

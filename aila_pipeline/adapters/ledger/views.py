@@ -6,6 +6,7 @@ anything, or holding the ledger against Dagster and the store (audit.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -139,14 +140,41 @@ class Views:
 
         return self._database.read(question)
 
+    def named(self, country: str, firm: str, name: str) -> list[str]:
+        """Ids of the tenant's submissions of this name, the newest first; those that were duplicates too."""
+        query = (
+            sa.select(batches.c.id)
+            .join(tenants, tenants.c.id == batches.c.tenant_id)
+            .where(tenants.c.country == country, tenants.c.firm == firm, batches.c.name == name)
+            .where(batches.c.state != "withdrawn")
+            .order_by(batches.c.received_at.desc(), batches.c.id.desc())
+        )
+        return self._database.read(lambda connection: list(connection.scalars(query)))
+
+    def audio_seconds(self, batch_ids: Sequence[str]) -> dict[str, float]:
+        """How much audio each batch has, as far as it has been looked at; batches without any are left out."""
+        length = stage_results.c.document["seconds"].as_float()
+        query = (
+            sa.select(batch_calls.c.batch_id, sa.func.sum(length))
+            .join(stage_results, stage_results.c.call_id == batch_calls.c.call_id)
+            .where(batch_calls.c.batch_id.in_(batch_ids), stage_results.c.stage == Stage.CALL_AUDIO)
+            .group_by(batch_calls.c.batch_id)
+        )
+        return self._database.read(lambda c: {batch_id: float(total or 0) for batch_id, total in c.execute(query)})
+
+    def call(self, call_id: str) -> CallView | None:
+        """One call, at the place that the batch which brought it first gave it; None when there is no such call."""
+        query = _CALLS.where(calls.c.id == call_id).order_by(batch_calls.c.batch_id).limit(1)
+
+        def question(connection: sa.Connection) -> CallView | None:
+            row = connection.execute(query).one_or_none()
+            return _call_view(row) if row is not None else None
+
+        return self._database.read(question)
+
     def calls_of(self, batch_id: str) -> list[CallView]:
         """The batch's calls in the order of its rows or items."""
-        query = (
-            sa.select(calls, batch_calls.c.position, batch_calls.c.external_id.label("submitted_id"))
-            .join(batch_calls, batch_calls.c.call_id == calls.c.id)
-            .where(batch_calls.c.batch_id == batch_id)
-            .order_by(batch_calls.c.position)
-        )
+        query = _CALLS.where(batch_calls.c.batch_id == batch_id).order_by(batch_calls.c.position)
         return self._database.read(lambda connection: [_call_view(row) for row in connection.execute(query)])
 
     def results(self, call_ids: list[str], *stages: Stage) -> dict[str, dict[Stage, StageResult]]:
@@ -216,6 +244,9 @@ def _waits_for(shard: sa.Row[Any]) -> str:
     return f"waits for its run to start (launch {shard.launches}){reason}"
 
 
+_CALLS = sa.select(calls, batch_calls.c.position, batch_calls.c.external_id.label("submitted_id")).join(
+    batch_calls, batch_calls.c.call_id == calls.c.id
+)
 _BATCHES = sa.select(batches, tenants.c.country, tenants.c.firm).join(tenants, tenants.c.id == batches.c.tenant_id)
 
 

@@ -1,0 +1,194 @@
+"""The commands with their options and help: what `aila --help` shows.
+
+Lives here: names, options, one paragraph of help each. Does not: what a command does. That is imported when it runs,
+because Dagster, SQLAlchemy and pandas take seconds to load and `aila --help` must not.
+"""
+
+# ruff: noqa: PLC0415 - see above
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Bulk phone calls in, transcripts, insights and quality scores out. Start with `aila demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Home = Annotated[
+    Path | None, typer.Option("--home", metavar="DIR", envvar="AILA_HOME", help="Where everything is kept. [./.aila]")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+Country = Annotated[str, typer.Option(envvar="AILA_COUNTRY", metavar="XX", help="The tenant's country, like kz.")]
+Firm = Annotated[str, typer.Option(envvar="AILA_FIRM", metavar="NAME", help="The tenant's firm, like acme.")]
+Files = Annotated[list[Path], typer.Argument(metavar="METADATA.csv AUDIOS.zip | BATCH.json", show_default=False)]
+BatchId = Annotated[str, typer.Argument(metavar="BATCH_ID", show_default=False)]
+
+
+@app.callback()
+def _all(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the stack trace of an error (or AILA_DEBUG=1).")] = False,
+) -> None:
+    """Bulk phone calls in, transcripts, insights and quality scores out. Start with `aila demo`."""
+    # `main` looks for --debug by itself: it has to know before anything is parsed.
+    _ = debug
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the home, to look around in it.")] = False,
+) -> int:
+    """Process sample calls from start to end, in a throw-away home; about a minute."""
+    from aila_pipeline.cli.demo import run_demo
+
+    return run_demo(keep=keep)
+
+
+@app.command()
+def up(
+    home: Home = None,
+    dagster_port: Annotated[int, typer.Option(min=0, max=65535, help="Of Dagster's pages; 0 takes a free one.")] = 3000,
+) -> int:
+    """Start everything in the foreground; Ctrl-C or SIGTERM stops it. Prints `ready dagster=URL`."""
+    from aila_pipeline.cli.up import run_up
+
+    return run_up(home, dagster_port)
+
+
+@app.command()
+def db(
+    home: Home = None,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if it is not current.")] = False,
+) -> int:
+    """Bring the ledger's schema to the newest version."""
+    from aila_pipeline.cli.up import migrate
+
+    return migrate(home, check=check)
+
+
+@app.command()
+def submit(
+    files: Files,
+    *,
+    country: Country,
+    firm: Firm,
+    home: Home = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What to call the batch. [file name and time]")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Show progress until the batch has ended.")] = False,
+    timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Wait no longer than this.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Put a CSV and a ZIP, or a JSON manifest, into the drop zone.
+
+    With --wait the exit code tells the outcome: 0 completed, 3 partial, 4 failed.
+    """
+    from aila_pipeline.cli.submit import submit_files
+
+    return submit_files(
+        files, country=country, firm=firm, home=home, name=name, wait=wait, timeout=timeout, as_json=as_json
+    )
+
+
+@app.command()
+def check(
+    files: Files,
+    *,
+    country: Annotated[
+        str | None, typer.Option(envvar="AILA_COUNTRY", metavar="XX", help="Check by this tenant's")
+    ] = None,
+    firm: Annotated[
+        str | None, typer.Option(envvar="AILA_FIRM", metavar="NAME", help="settings, if there are any.")
+    ] = None,
+    home: Home = None,
+    rejects: Annotated[Path, typer.Option(metavar="FILE", help="Where rejected rows go, if any.")] = Path(
+        "rejects.csv"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Do not decode the audio.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Dry run: what would fail and why, how much audio it is, how long it would take. Changes nothing.
+
+    Exit code: 0 nothing would fail, 3 some calls would, 4 all of them or the submission as a whole.
+    """
+    from aila_pipeline.cli.check import check_files
+
+    return check_files(files, home=home, country=country, firm=firm, rejects=rejects, quick=quick, as_json=as_json)
+
+
+@app.command()
+def status(
+    batch_id: Annotated[str | None, typer.Argument(metavar="[BATCH_ID]", show_default=False)] = None,
+    home: Home = None,
+    limit: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Rows to show, 0 for all. [20 batches, 200 calls]")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """The newest batches and what waits in the drop zone; or one batch with its calls.
+
+    With a BATCH_ID the exit code tells its status: 3 partial, 4 failed, else 0.
+    """
+    from aila_pipeline.cli.status import show_batch, show_batches
+
+    if batch_id is None:
+        return show_batches(home, limit=limit, as_json=as_json)
+    return show_batch(home, batch_id, limit=limit, as_json=as_json)
+
+
+@app.command()
+def retry(batch_id: BatchId, home: Home = None) -> int:
+    """Try the failed calls of a batch again."""
+    from aila_pipeline.cli.retry import retry_batch
+
+    return retry_batch(home, batch_id)
+
+
+@app.command()
+def trace(
+    call_id: Annotated[str, typer.Argument(metavar="CALL_ID", show_default=False)],
+    home: Home = None,
+    transcript: Annotated[bool, typer.Option("--transcript", help="Print what was said, too.")] = False,
+    as_json: Json = False,
+) -> int:
+    """One call's whole story: received, waited, each attempt and stage, links to its runs."""
+    from aila_pipeline.cli.story import show_call
+
+    return show_call(home, call_id, transcript=transcript, as_json=as_json)
+
+
+@app.command()
+def report(
+    batch_id: BatchId,
+    home: Home = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it here instead.")
+    ] = None,
+) -> int:
+    """Write a batch's report anew, as things stand now, and print where it is."""
+    from aila_pipeline.cli.report import write
+
+    return write(home, batch_id, output)
+
+
+@app.command()
+def verify(
+    home: Home = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Hold ledger, Dagster's events and stored objects against each other.
+
+    Exit code: 0 when they agree (or do after --repair), 1 when something is left.
+    """
+    from aila_pipeline.cli.verify import verify_home
+
+    return verify_home(home, repair=repair, as_json=as_json)

@@ -1,0 +1,116 @@
+"""Opening: from `--home` and the environment to settings, ledger and store.
+
+Lives here: reading the settings, opening what a command asks for, closing it, and where Dagster's pages are. Does
+not: creating anything; a command that reads leaves no trace, not even an empty ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.objects import ObjectStore, open_store
+from aila_pipeline.errors import LedgerMissing, SettingInvalid
+from aila_pipeline.settings import Settings
+
+_URL_FILE = "dagster-url"
+
+
+class Opened:
+    """A home, opened as far as it is used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, which must exist and have this program's schema.
+
+        Raises LedgerMissing, LedgerUnavailable, or SettingInvalid for another schema.
+        """
+        if not ledger_exists(self.settings):
+            raise LedgerMissing(place(self.settings))
+        ledger = Ledger(self.settings.ledger_url)
+        try:
+            ledger.require_schema()
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The object store."""
+        return open_store(self.settings.store_url)
+
+    def run_url(self, run_id: str) -> str:
+        """Where a person looks at a run."""
+        return f"{dagster_url(self.settings)}/runs/{run_id}"
+
+    def close(self) -> None:
+        """Give connections back."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+
+
+@contextmanager
+def opened(home: Path | None) -> Iterator[Opened]:
+    """The home that the option or AILA_HOME names."""
+    found = Opened(read_settings(home))
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def read_settings(home: Path | None) -> Settings:
+    """All settings; SettingInvalid names the first wrong one without its value, which may be a password."""
+    try:
+        return Settings(home=home) if home is not None else Settings()
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        name = "AILA_" + "_".join(str(part) for part in problem["loc"][:1]).upper()
+        raise SettingInvalid(f"{name}: {problem['msg']}") from None
+    except SettingsError as error:
+        raise SettingInvalid(str(error)) from None
+
+
+def ledger_exists(settings: Settings) -> bool:
+    """Whether there is a file, where the ledger is one; a server is asked later."""
+    url = _url(settings)
+    return url.get_backend_name() != "sqlite" or bool(url.database and Path(url.database).is_file())
+
+
+def place(settings: Settings) -> str:
+    """The ledger's address, fit to be shown."""
+    url = _url(settings)
+    return url.database or "" if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+
+
+def dagster_url(settings: Settings) -> str:
+    """AILA_DAGSTER_URL; unless it is set, where `aila up` last said that Dagster answers."""
+    if "dagster_url" not in settings.model_fields_set:
+        try:
+            return (settings.home / _URL_FILE).read_text(encoding="utf-8").strip() or settings.dagster_url
+        except OSError:
+            pass
+    return settings.dagster_url.rstrip("/")
+
+
+def note_dagster_url(settings: Settings, url: str) -> None:
+    """Let other commands on this home find the Dagster that is being started."""
+    (settings.home / _URL_FILE).write_text(url + "\n", encoding="utf-8")
+
+
+def _url(settings: Settings) -> sa.URL:
+    try:
+        return sa.make_url(settings.ledger_url)
+    except sa.exc.ArgumentError:
+        raise SettingInvalid("AILA_DATABASE_URL is no database URL") from None

@@ -1,0 +1,62 @@
+"""`aila up` and `aila db`: starting everything, and the ledger's schema.
+
+Lives here: the two commands. Does not: processes (stack.py), migrations (adapters/ledger/migrations).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.migrations import versions
+from aila_pipeline.cli.opening import ledger_exists, note_dagster_url, place, read_settings
+from aila_pipeline.cli.output import Code, show, tell
+from aila_pipeline.settings import Settings
+from aila_pipeline.stack import Stack
+
+
+def run_up(home: Path | None, dagster_port: int) -> int:
+    """Work in the foreground until told to stop; the exit code is the stack's."""
+    settings = read_settings(home)
+
+    def prepare() -> None:
+        bring_up_to_date(settings)
+        note_dagster_url(settings, stack.dagster_url)
+
+    stack = Stack(settings, dagster_port=dagster_port, prepare=prepare)
+    return stack.run_forever()
+
+
+def bring_up_to_date(settings: Settings) -> tuple[str | None, str | None]:
+    """Migrate the ledger; returns the versions before and after."""
+    ledger = Ledger(settings.ledger_url)
+    try:
+        before, _ = versions(ledger.database)
+        ledger.migrate()
+        after, _ = versions(ledger.database)
+    finally:
+        ledger.close()
+    return before, after
+
+
+def migrate(home: Path | None, *, check: bool) -> int:
+    """Migrate and tell from which version to which; with `check`, only tell."""
+    settings = read_settings(home)
+    if not check:
+        before, after = bring_up_to_date(settings)
+        told = f"is at {after}" if before == after else f"{before or 'empty'} -> {after}"
+        show(f"ledger {place(settings)}: schema {told}")
+        return Code.WELL
+    if not ledger_exists(settings):
+        tell(f"ledger {place(settings)}: does not exist; `aila db` or `aila up` makes it")
+        return Code.OTHER
+    ledger = Ledger(settings.ledger_url)
+    try:
+        found, newest = versions(ledger.database)
+    finally:
+        ledger.close()
+    if found == newest:
+        show(f"ledger {place(settings)}: schema is at {newest}")
+        return Code.WELL
+    tell(f"ledger {place(settings)}: schema {found or 'empty'}, this program needs {newest}; run `aila db`")
+    return Code.OTHER
