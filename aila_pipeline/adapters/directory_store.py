@@ -66,10 +66,9 @@ class DirectoryStore(ObjectStore):
         return islice(self._walk(prefix, after), limit)
 
     def _walk(self, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        base = prefix.rpartition("/")[0]
-        if base and not is_path(base):
-            return
-        yield from self._walk_folder(base + "/" if base else "", prefix, after)
+        folder, slash, _ = prefix.rpartition("/")
+        if not slash or is_path(folder):
+            yield from self._walk_folder(folder + slash, prefix, after)
 
     def _walk_folder(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
         for name, is_folder in self._entries(folder):
@@ -115,10 +114,10 @@ class DirectoryStore(ObjectStore):
 
     def folders(self, prefix: str) -> Sequence[str]:
         """See ObjectStore; empty folders are told too."""
-        base = prefix.rpartition("/")[0]
-        if base and not is_path(base):
+        folder, slash, _ = prefix.rpartition("/")
+        if slash and not is_path(folder):
             return []
-        folder = base + "/" if base else ""
+        folder += slash
         return [
             folder + name
             for name, is_folder in self._entries(folder)

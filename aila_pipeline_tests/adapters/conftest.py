@@ -46,3 +46,8 @@ def store(request: pytest.FixtureRequest) -> ObjectStore:
     found = request.getfixturevalue(f"{request.param}_store")
     assert isinstance(found, ObjectStore)
     return found
+
+
+def listed(store: ObjectStore, prefix: str = "", *, after: str = "", limit: int | None = None) -> list[str]:
+    """The keys that a listing tells."""
+    return [found.key for found in store.list(prefix, after=after, limit=limit)]
