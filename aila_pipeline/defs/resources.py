@@ -4,15 +4,37 @@ Lives here: making and closing them. Does not: configuration values (settings.py
 """
 
 from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.objects import ObjectStore, open_store
 from aila_pipeline.adapters.parent_watch import die_with_parent, supervised
+from aila_pipeline.adapters.s3_client import CONFIG
 from aila_pipeline.adapters.speech import Recogniser
 from aila_pipeline.settings import Settings
+
+
+class OurS3Resource(S3Resource):
+    """dagster-aws's resource, whose client signs with version 4 and works with servers other than AWS."""
+
+    def get_client(self) -> Any:
+        """A client with this resource's place and credentials, and our store's options (adapters/s3_client.py)."""
+        session = boto3.session.Session(profile_name=self.profile_name)
+        return session.client(
+            "s3",
+            region_name=self.region_name,
+            endpoint_url=self.endpoint_url,
+            use_ssl=self.use_ssl,
+            verify=self.verify,
+            aws_access_key_id=self.aws_access_key_id,
+            aws_secret_access_key=self.aws_secret_access_key,
+            aws_session_token=self.aws_session_token,
+            config=CONFIG,
+        )
 
 
 def resources_for(settings: Settings) -> dict[str, object]:
@@ -47,5 +69,5 @@ def resources_for(settings: Settings) -> dict[str, object]:
         "store": store_resource,
         "recogniser": recogniser_resource,
         # Endpoint, region and credentials: as boto3 finds them (AWS_ENDPOINT_URL_S3, AWS_PROFILE, an instance role …).
-        "s3": S3Resource(),
+        "s3": OurS3Resource(),
     }
