@@ -106,7 +106,7 @@ class Shards:
     def recover(self, shard: AdmittedShard, *, now: datetime) -> bool:
         """Fence the shard and let it wait for another run; False if it has moved on since it was looked at.
 
-        Launches that end no call make the next one wait: not at all, then 5 s doubling up to 5 minutes.
+        Launches that keep no result make the next one wait: not at all, then 5 s doubling up to 5 minutes.
         """
 
         def change(connection: sa.Connection) -> bool:

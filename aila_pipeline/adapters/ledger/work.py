@@ -222,7 +222,9 @@ class Work:
     def _write_gathered(self, connection: sa.Connection) -> None:
         """Write the results. A call whose result is kept is not in hand any more: who dies now did not die of it."""
         kept = [row["call_id"] for row in self._gathered]
-        self._lease.hold(connection, in_hand=sa.case((shards.c.in_hand.in_(kept), None), else_=shards.c.in_hand))
+        in_hand = sa.case((shards.c.in_hand.in_(kept), None), else_=shards.c.in_hand)
+        # A launch that kept a result was not fruitless: the next one need not wait.
+        self._lease.hold(connection, in_hand=in_hand, **({"fruitless": 0} if kept else {}))
         for row in self._gathered:
             put_result(connection, {key: value for key, value in row.items() if key != "warnings"})
             if row["warnings"]:
