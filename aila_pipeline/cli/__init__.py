@@ -22,7 +22,7 @@ from aila_pipeline.errors import AilaError
 
 __all__ = ["main"]
 
-_MISUSE = typer.BadParameter.__bases__[0]
+_MISUSE: type[Exception] = typer.BadParameter.__bases__[0]
 """UsageError; where it lives differs between versions of typer."""
 
 

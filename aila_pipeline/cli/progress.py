@@ -1,0 +1,120 @@
+"""Progress: a batch's way to its end, as a live bar on a terminal and as lines elsewhere.
+
+Lives here: showing counts, rate and time left. Does not: waiting, or where the counts come from.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from aila_pipeline.adapters.ledger.views import BatchView
+from aila_pipeline.cli.output import console, length, plain, tell
+from aila_pipeline.domain.status import CallStatus
+
+_PACE_SECONDS = 30.0
+"""Rate and time left follow the last half minute: a shard's model takes seconds to load, and then it is quick."""
+
+
+class BatchProgress:
+    """A context manager; call `update` as often as you like. All of it goes to standard error."""
+
+    def __init__(self) -> None:
+        out = console(stderr=True)
+        self._live = (
+            Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[told]}", markup=False),
+                TimeElapsedColumn(),
+                console=out,
+            )
+            if out.is_terminal
+            else None
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._last: dict[str, str] = {}
+        self._paces: dict[str, Pace] = {}
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def phase(self, name: str, told: str) -> None:
+        """What is being waited for when there are no counts yet."""
+        self._show(name, told, done=0, total=None)
+
+    def update(self, view: BatchView) -> None:
+        """The batch as it is now."""
+        total = sum(view.counts.values())
+        done = total - view.pending
+        pace = self._paces.setdefault(view.id, Pace())
+        pace.note(time.monotonic(), done)
+        told = counts_told(view)
+        if self._live:
+            told += pace.told(view.pending)
+        self._show(view.name, told, done=done, total=total or None)
+
+    def _show(self, name: str, told: str, *, done: int, total: int | None) -> None:
+        name, told = plain(name), plain(told)
+        if self._live is None:
+            if self._last.get(name) != told:
+                tell(f"{time.monotonic() - self._begun:6.1f} s  {name}: {told}")
+            self._last[name] = told
+            return
+        if name not in self._tasks:
+            self._tasks[name] = self._live.add_task(name, total=total, told=told)
+        self._live.update(self._tasks[name], completed=done, total=total, told=told)
+
+
+class Pace:
+    """How fast calls end."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[float, int]] = []
+
+    def note(self, at: float, done: int) -> None:
+        """So many had ended at this time (seconds)."""
+        self._seen.append((at, done))
+        while len(self._seen) > 2 and at - self._seen[1][0] > _PACE_SECONDS:
+            del self._seen[0]
+
+    @property
+    def per_second(self) -> float | None:
+        """Calls a second, once it is known."""
+        (first, before), (last, after) = self._seen[0], self._seen[-1]
+        return (after - before) / (last - first) if last > first and after > before else None
+
+    def told(self, pending: int) -> str:
+        """Rate and time left, as far as they are known."""
+        rate = self.per_second
+        if rate is None:
+            return ""
+        speed = f"{rate:.1f} calls/s" if rate >= 1 else f"{rate * 60:.0f} calls/min"
+        return f"  {speed}" + (f", {length(pending / rate)} left" if pending else "")
+
+
+def counts_told(view: BatchView) -> str:
+    """`3/12 done, 1 failed, 8 transcribing`, or what is being waited for."""
+    total = sum(view.counts.values())
+    if not total:
+        return "refused" if view.status.terminal else "being checked"
+    told = [f"{total - view.pending:,}/{total:,} done"]
+    told += [f"{view.counts[status]:,} {status}" for status in _TOLD if view.counts.get(status)]
+    if not view.status.terminal and view.pending == total and view.waits_for:
+        told.append(view.waits_for)
+    return ", ".join(told)
+
+
+_TOLD = [CallStatus.FAILED, *(status for status in CallStatus if not status.terminal)]
