@@ -56,7 +56,7 @@ AilaError
 │   └── TenantUnknown               TENANT_UNKNOWN         no such tenant, and drops may not create one
 ├── WaitedTooLong                   WAITED_TOO_LONG        a command's patience ended before the work did
 ├── KeyInvalid                      KEY_INVALID            no object of the store can have this name
-├── LeaseLost                       another worker holds the shard; this one stops quietly
+├── LeaseLost                       LEASE_LOST             another worker holds the shard; this one stops quietly
 └── SettingInvalid                  SETTING_INVALID        a setting that cannot work
 
 Lives here: the classes and what each says. Does not: deciding when to raise one.

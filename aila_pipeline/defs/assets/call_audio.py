@@ -34,7 +34,7 @@ CODE_VERSION = "1"
 
 @dg.asset(
     partitions_def=partitions.shards,
-    deps=["submission"],
+    deps=[dg.AssetDep("submission", partition_mapping=dg.AllPartitionMapping())],
     group_name="recognition",
     kinds={"s3", "ffmpeg"},
     owners=["team:calls"],

@@ -73,7 +73,7 @@ def _spread(totals: list[float]) -> dict[str, float]:
 
 @dg.asset(
     partitions_def=partitions.days,
-    deps=["scores"],
+    deps=[dg.AssetDep("scores", partition_mapping=dg.AllPartitionMapping())],
     group_name="analysis",
     kinds={"python", "yaml"},
     owners=["team:calls"],
