@@ -1,0 +1,1 @@
+"""Scripts that measure the whole pipeline; their figures stand in docs/benchmarks.md."""
