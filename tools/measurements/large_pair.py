@@ -127,7 +127,9 @@ def main() -> None:
             began = time.monotonic()
             batch, peaks = watch(ledger, home, console)
             took = time.monotonic() - began
-        report(console, ledger, batch, peaks, took, archive_bytes)
+        console.print(f"archive {archive_bytes / 1e6:.1f} MB")
+        report(console, ledger, batch, took)
+        console.print(memory(peaks))
         os.environ.update(dagster_environment(settings))
         with dg.DagsterInstance.get() as instance:
             lost = list(Audit(settings, ledger, store, instance, lambda _line: None).differences())
@@ -136,28 +138,26 @@ def main() -> None:
     raise SystemExit(bool(lost))
 
 
-def report(
-    console: Console, ledger: Ledger, batch: BatchView, peaks: dict[str, int], took: float, archive_bytes: int
-) -> None:
-    """The tables."""
+def report(console: Console, ledger: Ledger, batch: BatchView, took: float) -> None:
+    """What became of the batch, and the time per stage."""
     count = ledger.database.read(lambda c: c.scalar(sa.select(sa.func.count()).select_from(shards)))
     calls = sum(batch.counts.values())
-    console.print(
-        f"{calls} calls in {count} shards, archive {archive_bytes / 1e6:.1f} MB: {batch.status} in {took:.0f} s, "
-        f"{calls / took:.1f} calls a second"
-    )
+    console.print(f"{calls} calls in {count} shards: {batch.status} in {took:.0f} s, {calls / took:.1f} calls a second")
     if isinstance(batch.started_at, datetime):
-        console.print(
-            f"received to first shard started: {(batch.started_at - batch.received_at).total_seconds():.0f} s"
-        )
+        waited = (batch.started_at - batch.received_at).total_seconds()
+        console.print(f"from arrival to the start of the first shard: {waited:.0f} s")
     stages = Table("stage", "results", "seconds", "ms a call")
     for stage, results, seconds in sorted(stage_seconds(ledger)):
         stages.add_row(stage, str(results), f"{seconds:.1f}", f"{seconds / results * 1000:.1f}")
     console.print(stages)
-    memory = Table("process", "peak MB")
+
+
+def memory(peaks: dict[str, int]) -> Table:
+    """The largest process of each kind."""
+    table = Table("process", "peak MB")
     for name, size in sorted(peaks.items()):
-        memory.add_row(name, f"{size / 1e6:.0f}")
-    console.print(memory)
+        table.add_row(name, f"{size / 1e6:.0f}")
+    return table
 
 
 if __name__ == "__main__":
