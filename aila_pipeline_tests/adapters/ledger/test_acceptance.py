@@ -67,7 +67,7 @@ def test_a_rejected_row_is_a_failed_call_with_one_ended_attempt(ledger: Ledger) 
     accepted = an_accepted_batch(ledger, a_call(2, "good"), a_call(3, "bad", problem="ROW_INVALID"))
     assert accepted.failed == 1
     bad = rows(ledger, calls, calls.c.external_id == "bad")[0]
-    assert (bad.status, bad.error_code, bad.error_message) == ("failed", "ROW_INVALID", "start_time: is no time")
+    assert (bad.status, bad.error_code, bad.error_message) == ("failed", "ROW_INVALID", "is no time")
     assert [attempt.outcome for attempt in rows(ledger, attempts, attempts.c.call_id == bad.id)] == ["failed"]
     assert_sound(ledger)
 

@@ -120,7 +120,7 @@ def test_a_retry_while_another_shard_of_the_batch_ends_leaves_the_batch_open(led
         accepted = an_accepted_batch(ledger, a_call(0, f"a-{n}"), a_call(1, f"b-{n}"), shard_size=1)
         run(ledger, accepted.shards[0], failing={f"a-{n}": AudioInvalid()})
         end = end_of_shard(ledger, accepted.shards[1])
-        retry = partial(ledger.batches.retry, accepted.batch_id, shard_size=1, now=NOW)
+        retry: Callable[[], list[str]] = partial(ledger.batches.retry, accepted.batch_id, shard_size=1, now=NOW)
         at_once([end, retry])
         view = ledger.views.batch(accepted.batch_id)
         assert view is not None
@@ -132,7 +132,7 @@ def test_two_retries_at_once_are_one(ledger: Ledger) -> None:
     for n in range(5):
         accepted = an_accepted_batch(ledger, a_call(0, f"c-{n}"))
         run(ledger, accepted.shards[0], failing={f"c-{n}": AudioInvalid()})
-        retry = partial(ledger.batches.retry, accepted.batch_id, shard_size=1, now=NOW)
+        retry: Callable[[], list[str]] = partial(ledger.batches.retry, accepted.batch_id, shard_size=1, now=NOW)
         assert sorted(map(len, at_once([retry] * 4))) == [0, 0, 0, 1]
     assert_sound(ledger)
 
