@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TypeVar
 
@@ -17,8 +17,12 @@ import pytest
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.acceptance import Acceptance
+from aila_pipeline.adapters.ledger.attempts import close_batches
 from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.ledger.tables import attempts, batches, calls, shards
+from aila_pipeline.domain.intake.identity import source_fingerprint
+from aila_pipeline.domain.models import Priority
 from aila_pipeline.errors import AudioInvalid, LeaseLost
 from aila_pipeline_tests.adapters.ledger.builders import (
     NOW,
@@ -112,6 +116,29 @@ def test_a_batch_that_links_a_call_while_it_ends_is_closed(ledger: Ledger) -> No
         both: list[Callable[[], object]] = [end, partial(accept, ledger, batch, submission)]
         at_once(both)
         assert [row.id for row in rows(ledger, batches, batches.c.ended_at.is_(None))] == []
+    assert_sound(ledger)
+
+
+def test_a_call_that_ends_while_an_acceptance_links_it_waits_for_that(ledger: Ledger) -> None:
+    """The same race, with the acceptance stopped at its worst moment: it has read the call, and not committed."""
+    first = an_accepted_batch(ledger, a_call(0, "c"))
+    end, batch, submission = end_of_shard(ledger, first.shards[0]), received(ledger), a_submission(a_call(0, "c"))
+    details = submission.calls[0].details
+    assert details is not None
+    acceptance = Acceptance(batch.id, batch.tenant.id, Priority.LIVE, 100, NOW, {0: source_fingerprint(details, None)})
+    ending: list[Future[list[str]]] = []
+
+    def change(connection: sa.Connection) -> None:
+        values = {"state": "accepted", "accepted_at": NOW, "total_calls": 1}
+        connection.execute(sa.update(batches).where(batches.c.id == batch.id).values(**values))
+        acceptance.write(connection, submission.calls)
+        ending.append(pool.submit(end))
+        wait(ending, timeout=0.5)
+        close_batches(connection, [batch.id], now=NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        ledger.database.write(change)
+    assert set(ending[0].result()) == {first.batch_id, batch.id}
     assert_sound(ledger)
 
 
