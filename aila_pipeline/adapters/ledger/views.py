@@ -73,7 +73,7 @@ class BatchView:
         """Contract B's status."""
         if self.state == "refused":
             return BatchStatus.FAILED
-        return roll_up(self.counts, started=self.started_at is not None)
+        return roll_up(self.counts, started=self.started_at is not None or self.ended_at is not None)
 
     @property
     def pending(self) -> int:
