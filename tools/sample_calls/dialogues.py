@@ -19,11 +19,12 @@ SCRIPT = Path(__file__).with_name("dialogues.yaml")
 
 Role = Literal["operator", "client"]
 Layout = Literal["stereo", "mono", "dual_mono"]
+Direction = Literal["inbound", "outbound"]
 
 
 @dataclass(frozen=True)
 class Audio:
-    """How a call is stored. `layout`: stereo (client left, operator right), mono, or the mix on both channels."""
+    """How a call is stored: FFmpeg's name of an encoder, bits a second for a lossy one. `layout`: stereo (client left, operator right), mono, or the mix on both channels."""
 
     file: str
     codec: str
@@ -59,6 +60,7 @@ class Dialogue:
     operator: Speaker
     client: Speaker
     turns: list[Line]
+    direction: Direction = "inbound"
 
     @property
     def segment_type(self) -> str:

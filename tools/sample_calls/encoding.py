@@ -14,18 +14,20 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
+from tools.sample_calls.dialogues import Audio
+
 _CONTAINER = {".m4a": "ipod", ".aac": "adts"}
 """FFmpeg's name of the container, where it is not the name's ending."""
 
 _BITEXACT = "+bitexact"
-_OPTIONS = {"vorbis": {"strict": "experimental", "flags": f"+qscale{_BITEXACT}", "global_quality": "354"}}
-"""FFmpeg's own Vorbis encoder is marked experimental (its files are ordinary Ogg Vorbis) and knows quality, not bit rate."""
+_OPTIONS = {"vorbis": {"strict": "experimental", "flags": f"+qscale{_BITEXACT}", "global_quality": "59"}}
+"""FFmpeg's own Vorbis encoder is marked experimental (its files are ordinary ones) and knows quality, not bit rate."""
 
 
-def encode(samples: NDArray[np.float32], rate_hz: int, path: Path, codec: str, to_hz: int, bit_rate: int | None) -> None:
-    """Write samples of shape (length, channels), -1..1, as `path`.
+def encode(samples: NDArray[np.float32], rate_hz: int, path: Path, audio: Audio) -> None:
+    """Write samples of shape (length, channels), -1..1, as `path`, in the codec and at the rate of `audio`.
 
-    `codec` is FFmpeg's name of an encoder, `bit_rate` is in bits a second. The bytes depend on the samples and the
+    The bytes depend on the samples and the
     version of FFmpeg alone: no dates, no encoder names.
 
     Raises:
@@ -33,13 +35,13 @@ def encode(samples: NDArray[np.float32], rate_hz: int, path: Path, codec: str, t
     """
     layout = "stereo" if samples.shape[1] == 2 else "mono"
     with av.open(path, "w", format=_CONTAINER.get(path.suffix), container_options={"fflags": _BITEXACT}) as container:
-        stream = container.add_stream(codec, rate=to_hz, layout=layout)
-        if bit_rate is not None:
-            stream.bit_rate = bit_rate
+        stream = container.add_stream(audio.codec, rate=audio.rate_hz, layout=layout)
+        if audio.bit_rate is not None:
+            stream.bit_rate = audio.bit_rate
         context = stream.codec_context
-        context.options = {"flags": _BITEXACT, **_OPTIONS.get(codec, {})}
+        context.options = {"flags": _BITEXACT, **_OPTIONS.get(audio.codec, {})}
         context.open()
-        resampler = AudioResampler(context.format, layout, to_hz, frame_size=context.frame_size or 1024)
+        resampler = AudioResampler(context.format, layout, audio.rate_hz, frame_size=context.frame_size or 1024)
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=layout)
         frame.sample_rate, frame.time_base, frame.pts = rate_hz, Fraction(1, rate_hz), 0
         for part in [*resampler.resample(frame), *resampler.resample(None)]:

@@ -60,9 +60,7 @@ def perform(dialogue: Dialogue) -> Recording:
         pause = random.uniform(*_PAUSE_SECONDS) if line.pause_seconds is None else line.pause_seconds
         first_word, last_word = spoken.words[0][1], spoken.words[-1][2]
         start = _LEAD_SECONDS if number == 0 else end_of_last + pause
-        turns.append(
-            SpokenTurn(line.role, round(start, 2), round(start + last_word - first_word, 2), _text(line.text))
-        )
+        turns.append(SpokenTurn(line.role, round(start, 2), round(start + last_word - first_word, 2), _text(line.text)))
         # flite puts a little silence around the words; cut it, so that `pause` is what one hears.
         words = spoken.samples[int(first_word * RATE_HZ) : int((last_word + 0.08) * RATE_HZ)]
         level = _LEVEL[line.role] / np.sqrt(np.mean(words**2))
