@@ -163,5 +163,5 @@ def _problems_of(call: SubmittedCall) -> tuple[str, str, bool] | None:
     """All problems of a rejected row as one error; the first one's code names it."""
     if not call.problems:
         return None
-    told = "; ".join(f"{p.field}: {p.message}" if p.field else p.message for p in call.problems)
+    told = "; ".join(dict.fromkeys(problem.message for problem in call.problems))
     return call.problems[0].code, told, False
