@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
@@ -21,6 +22,7 @@ from aila_pipeline.adapters.batch_report import report_key, write_report
 from aila_pipeline.adapters.drop_zone import DropZone
 from aila_pipeline.adapters.intake import Intake
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.arrivals import DONE
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.defs.emission import NUMBER, tell_waiting
 from aila_pipeline.settings import Settings
@@ -128,13 +130,10 @@ class Audit:
     def _leftovers(self) -> Iterator[Difference]:
         """Files that were taken in and still lie in the drop zone."""
         intake = Intake(self._ledger, self._store, self._settings)
-        for drop, objects in DropZone(self._store, self._settings).look(datetime.now(UTC)):
-            batch = self._ledger.batches.by_fingerprint(drop.fingerprint)
-            if batch is not None and batch.state in {"accepted", "refused", "duplicate"}:
-
-                def mend(batch=batch, objects=objects) -> None:  # type: ignore[no-untyped-def]  # binds the loop's values
-                    intake.finish(batch, objects)
-
+        for arrival in DropZone(self._store, self._settings).arrivals(self._ledger, datetime.now(UTC)):
+            batch = arrival.batch
+            if batch is not None and batch.state in DONE:
+                mend = partial(intake.finish, batch, arrival.objects)
                 yield Difference("drop zone", batch.id, "its files were taken in and still lie there", mend)
 
 

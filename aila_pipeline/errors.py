@@ -20,6 +20,7 @@ AilaError
 │   │   ├── AudioTruncated          AUDIO_TRUNCATED        shorter than its own header says
 │   │   ├── AudioTooLong            AUDIO_TOO_LONG         longer than the limit
 │   │   ├── AudioTooLarge           AUDIO_TOO_LARGE        more bytes than the limit
+│   │   ├── KeptObjectLost          KEPT_OBJECT_LOST       the store lost what an earlier stage had kept
 │   │   └── ProcessingCrashed       PROCESSING_CRASHED     the worker died on this call again and again
 │   └── TransientCallError          a later attempt may succeed
 │       ├── SourceUnavailable       SOURCE_UNAVAILABLE     the source did not answer
@@ -36,7 +37,8 @@ AilaError
 │   ├── CsvTooLarge                 CSV_TOO_LARGE          more rows or bytes than one submission may have
 │   ├── ArchiveCorrupt              ARCHIVE_CORRUPT        not readable as a ZIP
 │   ├── ArchiveBomb                 ARCHIVE_BOMB           overlapping, too many or too large entries
-│   └── ManifestInvalid             MANIFEST_INVALID       the JSON breaks contract B
+│   ├── ManifestInvalid             MANIFEST_INVALID       the JSON breaks contract B
+│   └── SubmissionUnexpected        SUBMISSION_UNEXPECTED  a case that the program does not know
 ├── InfrastructureError             nobody's call is at fault; the shard stops and is launched again
 │   ├── LedgerUnavailable           LEDGER_UNAVAILABLE
 │   ├── StoreUnavailable            STORE_UNAVAILABLE
@@ -190,6 +192,11 @@ class AudioTooLarge(PermanentCallError):
     advice = "compress the recording; 2 GB is the most a file may have"
 
 
+class KeptObjectLost(PermanentCallError):
+    code, what = "KEPT_OBJECT_LOST", "the object store has lost what an earlier stage kept of this call"
+    advice = "run its shard again with the tag aila/force=yes, which makes everything anew"
+
+
 class ProcessingCrashed(PermanentCallError):
     code, what = "PROCESSING_CRASHED", "the worker died on this call again and again"
     advice = "look at the runs in its trace; after the cause is gone, retry the call"
@@ -274,6 +281,11 @@ class ArchiveBomb(SubmissionRefused):
 class ManifestInvalid(SubmissionRefused):
     code, what = "MANIFEST_INVALID", "the JSON does not follow the contract"
     advice = "mend the calls that are listed and send the file again"
+
+
+class SubmissionUnexpected(SubmissionRefused):
+    code, what = "SUBMISSION_UNEXPECTED", "the program met a case in these files that it does not know"
+    advice = "please report it; the files are kept"
 
 
 class InfrastructureError(AilaError):

@@ -6,14 +6,16 @@ or a manifest (domain/intake/drop_zone.py), reading files (intake.py). A look li
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from aila_pipeline.adapters.call_objects import OWN
-from aila_pipeline.adapters.intake import pinned
+from aila_pipeline.adapters.intake import originals, pinned
 from aila_pipeline.adapters.ledger import Ledger
-from aila_pipeline.adapters.ledger.records import Batch
+from aila_pipeline.adapters.ledger.records import Batch, Tenant
 from aila_pipeline.adapters.ledger.tenants import DROP_ZONE
 from aila_pipeline.adapters.objects import ObjectInfo, ObjectStore
 from aila_pipeline.adapters.outside import RECORDINGS
@@ -27,11 +29,28 @@ NOBODY = ("unknown", "unknown")
 """Files that lie where no tenant's files lie are refused in this one's name."""
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """A drop with its objects, and the batch that knows them already, if there is one."""
+
+    drop: Drop
+    objects: list[ObjectInfo]
+    batch: Batch | None
+
+    @property
+    def name(self) -> str:
+        """How it is called in logs: by its folder. A single file's name is left out, it may be a caller's."""
+        lone_file = len(self.objects) == 1 and self.objects[0].key.endswith(f"/{self.drop.name}")
+        name = "a file beside the folders" if lone_file else self.drop.name
+        return f"{self.drop.country}/{self.drop.firm}/{name}"
+
+
 class DropZone:
-    """The watched prefixes of one store."""
+    """The watched prefixes of one store; made for one look, after which its memory of tenants may be old."""
 
     def __init__(self, store: ObjectStore, settings: Settings) -> None:
         self._store, self._settings = store, settings
+        self._tenants: dict[tuple[str, str], tuple[Tenant, str] | None] = {}
 
     def look(self, now: datetime) -> list[tuple[Drop, list[ObjectInfo]]]:
         """What lies in the drop zone now, each with its objects."""
@@ -44,6 +63,26 @@ class DropZone:
             )
             found += [(drop, [infos[listed.key] for listed in drop.objects]) for drop in drops]
         return found
+
+    def arrivals(self, ledger: Ledger, now: datetime) -> list[Arrival]:
+        """What lies in the drop zone now, oldest first, and what the ledger knows of it; in a few questions.
+
+        A run that dies while it removes files it has taken in leaves some of them. They make another drop than the
+        one that was received: half a pair, or (of three files that were refused) even a whole one. So they are looked
+        for among the objects of the batches that had the same name.
+        """
+        found = self.look(now)
+        known = ledger.arrivals.by_fingerprint(drop.fingerprint for drop, _ in found)
+        strange = [drop.name for drop, _ in found if drop.fingerprint not in known]
+        done = defaultdict(list)
+        for batch in ledger.arrivals.last_done(strange) if strange else ():
+            done[batch.name].append((batch, frozenset(originals(batch))))
+
+        def owner(drop: Drop, objects: list[ObjectInfo]) -> Batch | None:
+            left = (batch for batch, taken in done[drop.name] if taken.issuperset(objects))
+            return known.get(drop.fingerprint) or next(left, None)
+
+        return [Arrival(drop, objects, owner(drop, objects)) for drop, objects in found]
 
     def _listing(self, prefix: str) -> Iterator[ObjectInfo]:
         """The objects under a prefix; at the root, all but what is ours, and without descending into it."""
@@ -58,16 +97,17 @@ class DropZone:
 
     def receive(self, ledger: Ledger, drop: Drop, objects: list[ObjectInfo], now: datetime) -> Batch | None:
         """Note an arrival; the same files give the same batch. None when the tenant is unknown and may not be made."""
-        known = NAME.fullmatch(drop.country) and NAME.fullmatch(drop.firm)
-        country, firm = (drop.country, drop.firm) if known else NOBODY
-        tenant = ledger.tenants.find(country, firm)
-        if tenant is None:
-            if known and not self._settings.create_tenants:
-                return None
-            tenant = ledger.tenants.ensure(country, firm)
+        known = bool(NAME.fullmatch(drop.country) and NAME.fullmatch(drop.firm))
+        place = (drop.country, drop.firm) if known else NOBODY
+        if place not in self._tenants:
+            self._tenants[place] = self._tenant(ledger, place, make=not known or self._settings.create_tenants)
+        found = self._tenants[place]
+        if found is None:
+            return None
+        tenant, user_id = found
         return ledger.batches.receive(
             tenant,
-            ledger.tenants.ensure_user(tenant, DROP_ZONE),
+            user_id,
             kind="manifest" if drop.kind == "manifest" else "pair",
             name=drop.name,
             fingerprint=drop.fingerprint,
@@ -75,3 +115,9 @@ class DropZone:
             problem={"code": drop.problem.code, "detail": drop.problem.detail} if drop.problem else None,
             now=now,
         )
+
+    @staticmethod
+    def _tenant(ledger: Ledger, place: tuple[str, str], *, make: bool) -> tuple[Tenant, str] | None:
+        """The tenant of this place and its user for the drop zone."""
+        tenant = ledger.tenants.ensure(*place) if make else ledger.tenants.find(*place)
+        return (tenant, ledger.tenants.ensure_user(tenant, DROP_ZONE)) if tenant else None

@@ -12,28 +12,39 @@ originals go last, and only if they are still what was read.
 
 from __future__ import annotations
 
-import json
+import logging
+import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
 from aila_pipeline.adapters.archive_directory import read_directory
 from aila_pipeline.adapters.call_objects import OWN
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.arrivals import DONE
 from aila_pipeline.adapters.ledger.records import Accepted, Batch
 from aila_pipeline.adapters.objects import ObjectInfo, ObjectStore
+from aila_pipeline.adapters.rejected import REASONS, kept_names, reasons_document, rejected_folder
 from aila_pipeline.domain.intake.csv_text import MAX_CSV_BYTES
 from aila_pipeline.domain.intake.identity import source_fingerprint
 from aila_pipeline.domain.intake.join import ArchiveEntry, Files
-from aila_pipeline.domain.intake.manifest import read_manifest
+from aila_pipeline.domain.intake.manifest import MAX_MANIFEST_BYTES, read_manifest
 from aila_pipeline.domain.intake.pair import read_pair, rejects_csv
-from aila_pipeline.domain.models import ArchiveSource, Problem, Submission, TenantSettings
-from aila_pipeline.errors import CsvTooLarge, ObjectChanged, ObjectMissing, PairIncomplete, SubmissionRefused
+from aila_pipeline.domain.models import ArchiveSource, Submission, TenantSettings
+from aila_pipeline.errors import (
+    AilaError,
+    CsvTooLarge,
+    ManifestInvalid,
+    ObjectChanged,
+    ObjectMissing,
+    PairIncomplete,
+    SubmissionRefused,
+    SubmissionUnexpected,
+)
 from aila_pipeline.settings import Settings
 
-MAX_MANIFEST_BYTES = 5 * 1024**2
-"""100 calls of 50 KB; contract B's body is limited to 100 calls."""
+_log = logging.getLogger(__name__)
 
 MAX_ENTRIES = 200_000
 """Twice the rows that a pair may have: files without a row are warned about, not refused."""
@@ -62,7 +73,13 @@ def pinned(info: ObjectInfo) -> dict[str, Any]:
 
 def unpinned(source: Mapping[str, Any]) -> ObjectInfo:
     """Back from the ledger."""
-    return ObjectInfo(**{**source, "modified": datetime.fromisoformat(source["modified"])})
+    told = {field.name: source[field.name] for field in fields(ObjectInfo) if field.name in source}
+    return ObjectInfo(**told | {"modified": datetime.fromisoformat(source["modified"])})
+
+
+def originals(batch: Batch) -> list[ObjectInfo]:
+    """The objects that the batch was received as, also after it was accepted and its sources are our own copies."""
+    return [unpinned(source.get("received", source)) for source in batch.sources]
 
 
 class Intake:
@@ -76,13 +93,13 @@ class Intake:
 
         Raises InfrastructureError when store or ledger fail; the batch then stays received and is tried again.
         """
-        sources = [unpinned(source) for source in batch.sources]
+        sources = originals(batch)
         if batch.state != "received":
             return self._already(batch)
         try:
             if batch.problem is not None:
                 raise PairIncomplete(batch.problem.get("detail", ""))
-            submission, entries = self.check(batch, sources)
+            submission, entries = self._checked(batch, sources)
             own = sources
             if self._ledger.batches.owner(batch.tenant, submission.digest) is None:
                 own = self._move(sources, f"{OWN}batches/{batch.id}/source/")
@@ -95,13 +112,25 @@ class Intake:
         accepted = self._ledger.batches.accept(
             batch,
             submission,
-            sources=[pinned(info) for info in own],
+            sources=[pinned(copy) | {"received": pinned(info)} for copy, info in zip(own, sources, strict=True)],
             fingerprints=_fingerprints(submission, entries, batch.tenant.settings, self._settings.max_audio_bytes),
             shard_size=self._settings.shard_size,
             now=datetime.now(UTC),
         )
         self._remove(sources)
         return accepted
+
+    def _checked(self, batch: Batch, sources: Sequence[ObjectInfo]) -> tuple[Submission, list[ArchiveEntry]]:
+        """As `check`; what the rules themselves stumble over refuses the submission, else it came back for ever."""
+        try:
+            return self.check(batch, sources)
+        except (AilaError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a case nobody thought of, told and kept
+            # Without the exception's message, which may quote a cell.
+            frames = traceback.extract_tb(error.__traceback__)
+            _log.error("%s: %s\n%s", batch.id, type(error).__name__, "".join(traceback.format_list(frames)))
+            raise SubmissionUnexpected(f"{type(error).__name__} at {frames[-1].name}:{frames[-1].lineno}") from None
 
     def check(self, batch: Batch, sources: Sequence[ObjectInfo]) -> tuple[Submission, list[ArchiveEntry]]:
         """All checks of a submission, changing nothing.
@@ -110,12 +139,12 @@ class Intake:
         """
         tenant, now = batch.tenant.settings, datetime.now(UTC)
         if batch.kind == "manifest":
-            body = self._small(sources[0], MAX_MANIFEST_BYTES)
+            body = self._small(sources[0], MAX_MANIFEST_BYTES, ManifestInvalid)
             return read_manifest(body, tenant, now), []
         csv, archive = _halves(sources)
         entries = read_archive(self._store, archive)
         submission = read_pair(
-            self._small(csv, MAX_CSV_BYTES),
+            self._small(csv, MAX_CSV_BYTES, CsvTooLarge),
             entries,
             tenant,
             now,
@@ -124,9 +153,9 @@ class Intake:
         )
         return submission, entries
 
-    def _small(self, info: ObjectInfo, limit: int) -> bytes:
+    def _small(self, info: ObjectInfo, limit: int, too_large: type[SubmissionRefused]) -> bytes:
         if info.size_bytes > limit:
-            raise CsvTooLarge(f"{info.size_bytes} bytes, the limit is {limit}")
+            raise too_large(f"{info.size_bytes} bytes, the limit is {limit}")
         return self._store.read_range(info.key, 0, info.size_bytes, pinned=info) if info.size_bytes else b""
 
     def _move(self, sources: Sequence[ObjectInfo], folder: str) -> list[ObjectInfo]:
@@ -145,30 +174,22 @@ class Intake:
             self._store.write(rejects_key(batch.id), rejects, content_type="text/csv")
 
     def _refuse(self, batch: Batch, sources: Sequence[ObjectInfo], refusal: SubmissionRefused) -> Refused | Withdrawn:
-        folder = f"{OWN}rejected/{batch.tenant.country}/{batch.tenant.firm}/{batch.name[:80]}.{batch.id}/"
-        reasons = {
-            "batch_id": batch.id,
-            "name": batch.name,
-            "code": refusal.code,
-            "message": refusal.message,
-            "retryable": refusal.retryable,
-            "files": [info.key for info in sources],
-            "calls": [problem.model_dump() for problem in refusal.problems if isinstance(problem, Problem)],
-        }
+        folder, kept = rejected_folder(batch, sources), kept_names(sources)
         try:
-            for info in sources:
-                self._store.copy(info, folder + _name(info.key))
+            for info, name in zip(sources, kept, strict=True):
+                self._store.copy(info, folder + name)
         except (ObjectChanged, ObjectMissing):
             self._ledger.batches.withdraw(batch.id, now=datetime.now(UTC))
             return Withdrawn()
-        self._store.write(folder + "reasons.json", json.dumps(reasons, indent=2, ensure_ascii=False).encode())
+        self._store.write(folder + REASONS, reasons_document(batch, sources, kept, refusal))
         problem = {"code": refusal.code, "message": refusal.message, "folder": folder}
         self._ledger.batches.refuse(batch.id, problem, now=datetime.now(UTC))
         self._remove(sources)
         return Refused(folder, refusal.code, refusal.message)
 
     def _already(self, batch: Batch) -> Accepted | Refused | Withdrawn:
-        """An earlier run got as far as the ledger."""
+        """An earlier run got as far as the ledger, and perhaps no further."""
+        self.finish(batch, originals(batch))
         if batch.state == "withdrawn":
             return Withdrawn()
         if batch.state == "refused":
@@ -178,7 +199,7 @@ class Intake:
 
     def finish(self, batch: Batch, listed: Sequence[ObjectInfo]) -> None:
         """Remove originals that an earlier run, which died after the ledger's commit, left in the drop zone."""
-        if batch.state in {"accepted", "duplicate", "refused"}:
+        if batch.state in DONE:
             self._remove(listed)
 
     def _remove(self, sources: Sequence[ObjectInfo]) -> None:

@@ -60,7 +60,7 @@ class Batches:
                 values |= {"sources": [dict(source) for source in sources], "warnings": [], "received_at": now}
                 values |= {"problem": dict(problem) if problem else None}
                 row = connection.execute(sa.insert(batches).values(**values).returning(batches)).one()
-            return _batch(row, tenant)
+            return batch_of(row, tenant)
 
         return self._database.write(change)
 
@@ -69,15 +69,9 @@ class Batches:
 
         def question(connection: sa.Connection) -> Batch | None:
             row = connection.execute(sa.select(batches).where(batches.c.id == batch_id)).one_or_none()
-            return _batch(row, tenant_by_id(connection, row.tenant_id)) if row else None
+            return batch_of(row, tenant_by_id(connection, row.tenant_id)) if row else None
 
         return self._database.read(question)
-
-    def by_fingerprint(self, fingerprint: str) -> Batch | None:
-        """The batch that these very files were received as."""
-        query = sa.select(batches.c.id).where(batches.c.fingerprint == fingerprint)
-        batch_id = self._database.read(lambda connection: connection.scalar(query))
-        return self.get(batch_id) if batch_id else None
 
     def owner(self, tenant: Tenant, digest: str) -> str | None:
         """The id of the tenant's batch that has this content, if there is one."""
@@ -278,7 +272,8 @@ def tenant_by_id(connection: sa.Connection, tenant_id: str) -> Tenant:
     return Tenant(row.id, row.country, row.firm, TenantSettings.model_validate(row.settings))
 
 
-def _batch(row: sa.Row[Any], tenant: Tenant) -> Batch:
+def batch_of(row: sa.Row[Any], tenant: Tenant) -> Batch:
+    """A row of the table as others know it."""
     return Batch(
         id=row.id,
         tenant=tenant,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from aila_pipeline.adapters.ledger.arrivals import Arrivals
 from aila_pipeline.adapters.ledger.audits import Contradictions, References
 from aila_pipeline.adapters.ledger.batches import Batches
 from aila_pipeline.adapters.ledger.database import Database
@@ -28,6 +29,7 @@ class Ledger:
         self.database = Database(url)
         self.tenants = Tenants(self.database)
         self.batches = Batches(self.database)
+        self.arrivals = Arrivals(self.database)
         self.shards = Shards(self.database)
         self.events = Events(self.database)
         self.results = Results(self.database)
