@@ -16,8 +16,15 @@ from urllib.parse import urlsplit
 from aila_pipeline.adapters.ledger.records import Tenant
 from aila_pipeline.adapters.objects import ObjectStore, open_store
 from aila_pipeline.domain.intake.sources import allowed, s3_url
-from aila_pipeline.errors import AudioTooLarge, ObjectMissing, SourceNotAllowed, SourceNotFound, SourceUnavailable
-from aila_pipeline.errors import StoreUnavailable as OutsideStoreUnavailable
+from aila_pipeline.errors import (
+    AudioTooLarge,
+    ObjectChanged,
+    ObjectMissing,
+    SourceNotAllowed,
+    SourceNotFound,
+    SourceUnavailable,
+    StoreUnavailable,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -52,7 +59,9 @@ class Outside:
             yield from store.stream(key, pinned=info)
         except ObjectMissing as error:
             raise SourceNotFound() from error
-        except OutsideStoreUnavailable as error:
+        except ObjectChanged as error:
+            raise SourceUnavailable("it was overwritten while it was read") from error
+        except StoreUnavailable as error:
             raise SourceUnavailable(error.detail) from error
 
     @property

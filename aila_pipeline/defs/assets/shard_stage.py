@@ -12,7 +12,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -22,8 +22,18 @@ from aila_pipeline.adapters.ledger.work import Work
 from aila_pipeline.defs.partitions import forced
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.domain.versions import Version
-from aila_pipeline.errors import AilaError, CallError, InfrastructureError, LeaseLost, ProcessingCrashed, Unexpected
+from aila_pipeline.errors import (
+    AilaError,
+    CallError,
+    KeptObjectLost,
+    LeaseLost,
+    ObjectMissing,
+    ProcessingCrashed,
+    Unexpected,
+)
 from aila_pipeline.settings import Settings
+
+T = TypeVar("T")
 
 SUPERSEDED_TAG = "aila/superseded"
 
@@ -109,7 +119,7 @@ class ShardRun:
         return tally
 
     def _one(self, stage: StageWork, call: WorkCall, tally: Tally) -> None:
-        version = stage.version(call)
+        version = self._guarded(stage, call, lambda: stage.version(call))
         known = call.results.get(stage.stage)
         if known is not None and known.version == version.id and not self.force:
             tally.current += 1
@@ -117,7 +127,7 @@ class ShardRun:
         if stage.risky and self.work.take(call) >= self.settings.crash_limit:
             raise ProcessingCrashed(f"{self.settings.crash_limit} workers died on it in {stage.stage}")
         began = time.perf_counter()
-        found = self._perform(stage, call)
+        found = self._guarded(stage, call, lambda: stage.perform(call, self.force))
         seconds = time.perf_counter() - began
         self.work.save(call, version, dict(found.document), seconds=seconds, warnings=found.warnings)
         tally.done += 1
@@ -125,15 +135,21 @@ class ShardRun:
         tally.warned.update(found.warnings)
         tally.sums.update(found.sums)
 
-    def _perform(self, stage: StageWork, call: WorkCall) -> Found:
+    def _guarded(self, stage: StageWork, call: WorkCall, work: Callable[[], T]) -> T:
+        """What `work` gives; what goes wrong in it is this call's failure, unless a part we depend on failed."""
         try:
-            return stage.perform(call, self.force)
-        except (AilaError, MemoryError):
+            return work()
+        except ObjectMissing as error:
+            # Launching the shard again would meet the same gap for ever.
+            raise KeptObjectLost from error
+        except AilaError:
             raise
-        except Exception as error:  # a case nobody thought of must not take the other calls with it
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            self.context.log.exception(f"{call.id}: {type(error).__name__} in {stage.stage}")
-            raise Unexpected(f"{type(error).__name__} at {where.name}:{where.lineno}") from error
+        except Exception as error:  # noqa: BLE001 - a case nobody thought of must not take the other calls with it
+            frames = traceback.extract_tb(error.__traceback__)
+            # Without the exception's message, which may quote the call.
+            trace = "".join(traceback.format_list(frames))
+            self.context.log.error(f"{call.id}: {type(error).__name__} in {stage.stage}\n{trace}")
+            raise Unexpected(f"{type(error).__name__} at {frames[-1].name}:{frames[-1].lineno}") from None
 
 
 def held_shard(
@@ -155,7 +171,7 @@ def held_shard(
         context.log.info("another run holds this shard; nothing is done here")
         context.instance.add_run_tags(context.run.run_id, {SUPERSEDED_TAG: "yes"})
         return
-    except InfrastructureError as error:
+    except AilaError as error:
         raise dg.Failure(
             error.message, metadata={"code": error.code, "what now": "the shard is launched again by itself"}
         ) from error

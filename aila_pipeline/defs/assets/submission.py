@@ -13,6 +13,7 @@ from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.defs import partitions
 from aila_pipeline.defs.emission import tell_waiting
+from aila_pipeline.errors import AilaError
 from aila_pipeline.settings import Settings
 
 
@@ -34,7 +35,11 @@ def submission(
     batch = ledger.batches.get(context.partition_key)
     if batch is None:
         raise dg.Failure(f"the ledger knows no batch {context.partition_key}", allow_retries=False)
-    outcome = Intake(ledger, store, settings).take(batch)
+    try:
+        outcome = Intake(ledger, store, settings).take(batch)
+    except AilaError as error:
+        told = {"code": error.code, "what now": "it is tried again by itself; nothing was lost"}
+        raise dg.Failure(error.message, metadata=told) from error
     if isinstance(outcome, Withdrawn):
         return dg.MaterializeResult(metadata={"state": "withdrawn", "reason": "the files changed; received anew"})
     if isinstance(outcome, Refused):
@@ -47,7 +52,10 @@ def submission(
     calls = ledger.views.calls_of(outcome.batch_id)
     failed = [call.id for call in calls if call.error_code]
     tell_waiting(context.instance, ledger, store, context.log_event, subjects=[outcome.batch_id, *failed[:500]])
-    return dg.MaterializeResult(metadata=_metadata(outcome.batch_id, outcome.state, ledger, len(outcome.shards)))
+    shown = _metadata(outcome.batch_id, outcome.state, ledger, len(outcome.shards))
+    if store.exists(rejects_key(outcome.batch_id)):
+        shown["rejected_rows"] = rejects_key(outcome.batch_id)
+    return dg.MaterializeResult(metadata=shown)
 
 
 def _metadata(batch_id: str, state: str, ledger: Ledger, shards: int) -> dict[str, Any]:
@@ -62,7 +70,4 @@ def _metadata(batch_id: str, state: str, ledger: Ledger, shards: int) -> dict[st
         "new_shards": shards,
         "warnings": list(view.warnings) if view else [],
     }
-    shown |= {f"failed/{code}": count for code, count in sorted(codes.items())}
-    if codes:
-        shown["rejected_rows"] = rejects_key(batch_id)
-    return shown
+    return shown | {f"failed/{code}": count for code, count in sorted(codes.items())}
