@@ -45,7 +45,10 @@ def _all(
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the home, to look around in it.")] = False,
 ) -> int:
-    """Process sample calls from start to end, in a throw-away home; about a minute."""
+    """The whole way on sample calls, in a throw-away home.
+
+    Takes a minute or two. The reports are left in .aila-demo/ of the current directory.
+    """
     from aila_pipeline.cli.demo import run_demo
 
     return run_demo(keep=keep)
@@ -56,7 +59,10 @@ def up(
     home: Home = None,
     dagster_port: Annotated[int, typer.Option(min=0, max=65535, help="Of Dagster's pages; 0 takes a free one.")] = 3000,
 ) -> int:
-    """Start everything in the foreground; Ctrl-C or SIGTERM stops it. Prints `ready dagster=URL`."""
+    """Start everything in the foreground.
+
+    Prints `ready dagster=URL` once it works. Ctrl-C or SIGTERM stops all that it started.
+    """
     from aila_pipeline.cli.up import run_up
 
     return run_up(home, dagster_port)
@@ -115,7 +121,9 @@ def check(
     quick: Annotated[bool, typer.Option("--quick", help="Do not decode the audio.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Dry run: what would fail and why, how much audio it is, how long it would take. Changes nothing.
+    """Dry run: what would fail, and why.
+
+    Also how much audio it is and how long it would take. Submits nothing, needs no ledger.
 
     Exit code: 0 nothing would fail, 3 some calls would, 4 all of them or the submission as a whole.
     """
@@ -133,7 +141,9 @@ def status(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """The newest batches and what waits in the drop zone; or one batch with its calls.
+    """The newest batches, or one with its calls.
+
+    Without BATCH_ID also what waits in the drop zone.
 
     With a BATCH_ID the exit code tells its status: 3 partial, 4 failed, else 0.
     """
@@ -159,7 +169,10 @@ def trace(
     transcript: Annotated[bool, typer.Option("--transcript", help="Print what was said, too.")] = False,
     as_json: Json = False,
 ) -> int:
-    """One call's whole story: received, waited, each attempt and stage, links to its runs."""
+    """One call's whole story.
+
+    Received, waited, each attempt and stage, links to its runs, and what was found.
+    """
     from aila_pipeline.cli.story import show_call
 
     return show_call(home, call_id, transcript=transcript, as_json=as_json)
@@ -173,7 +186,7 @@ def report(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it here instead.")
     ] = None,
 ) -> int:
-    """Write a batch's report anew, as things stand now, and print where it is."""
+    """Write a batch's report anew, print where it is."""
     from aila_pipeline.cli.report import write
 
     return write(home, batch_id, output)
@@ -185,7 +198,7 @@ def verify(
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Hold ledger, Dagster's events and stored objects against each other.
+    """Hold ledger, Dagster and objects against each other.
 
     Exit code: 0 when they agree (or do after --repair), 1 when something is left.
     """

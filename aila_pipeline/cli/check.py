@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import track
+from rich.table import Table
 
 from aila_pipeline.adapters.archive import FileRange, open_entry, read_directory
 from aila_pipeline.adapters.audio import inspect
-from aila_pipeline.adapters.intake import MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_UNPACKED_BYTES
+from aila_pipeline.adapters.intake import MAX_ENTRIES, MAX_UNPACKED_BYTES
 from aila_pipeline.cli.estimate import Estimate, estimate
 from aila_pipeline.cli.files import Given, sort_out
 from aila_pipeline.cli.opening import Opened, ledger_exists, opened
 from aila_pipeline.cli.output import Code, console, error_line, length, numbers, plural, row, show, show_json, table
 from aila_pipeline.domain.intake.csv_text import MAX_CSV_BYTES
 from aila_pipeline.domain.intake.join import ArchiveEntry, Files
-from aila_pipeline.domain.intake.manifest import read_manifest
+from aila_pipeline.domain.intake.manifest import MAX_MANIFEST_BYTES, read_manifest
 from aila_pipeline.domain.intake.pair import read_pair, rejects_csv
 from aila_pipeline.domain.models import ArchiveSource, AudioFacts, Problem, Submission, SubmittedCall, TenantSettings
 from aila_pipeline.errors import CallError, CsvTooLarge, ManifestInvalid, SubmissionRefused, advice_of
@@ -214,7 +215,7 @@ def _show(findings: Findings, given: Given) -> None:
         show(f"rejected rows with their reasons, ready to mend and submit: {findings.rejects}")
 
 
-def _by_reason(problems: Sequence[Problem], where: str) -> object:
+def _by_reason(problems: Sequence[Problem], where: str) -> Table:
     """What is wrong, the most frequent first, each with what to do about it."""
     found: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for problem in problems:

@@ -74,7 +74,8 @@ def table(*columns: str, right: Iterable[str] = (), fold: Iterable[str] = (), cu
             justify="right" if name in numbers else "left",
             no_wrap=name not in folding,
             overflow="fold" if name in folding else "ellipsis",
-            min_width=None if name in folding | cutting else len(name),
+            # Without this, a table that is too wide would take from all columns alike, down to nothing.
+            ratio=1 if name in cutting else None,
         )
     return made
 
@@ -86,14 +87,21 @@ def row(target: Table, *cells: object) -> None:
     target.add_row(*(Text(plain(cell), style=STYLES.get(str(cell), "")) for cell in cells))
 
 
-def show(*things: object) -> None:
+def show(*things: str | Table) -> None:
     """Results, on standard output."""
     out = console()
     for thing in things:
         if isinstance(thing, str):
             out.print(plain(thing), soft_wrap=True)
         else:
+            _fit(thing, out)
             out.print(thing)
+
+
+def _fit(made: Table, out: Console) -> None:
+    """Let the columns that may be cut give way when the table is wider than the screen, and only then."""
+    natural = out.measure(made, options=out.options.update(width=100_000)).maximum
+    made.expand = natural > out.width and any(column.ratio for column in made.columns)
 
 
 def show_json(document: object) -> None:

@@ -51,9 +51,9 @@ class BatchProgress:
         if self._live:
             self._live.stop()
 
-    def phase(self, name: str, told: str) -> None:
-        """What is being waited for when there are no counts yet."""
-        self._show(name, told, done=0, total=None)
+    def phase(self, name: str, told: str, *, over: bool = False) -> None:
+        """What is being waited for when there are no counts; `over`: nothing any more."""
+        self._show(name, told, done=int(over), total=1 if over else None)
 
     def update(self, view: BatchView) -> None:
         """The batch as it is now."""
@@ -63,7 +63,7 @@ class BatchProgress:
         pace.note(time.monotonic(), done)
         told = counts_told(view)
         if self._live:
-            told += pace.told(view.pending)
+            told += pace.told(view.pending) if view.pending else ""
         self._show(view.name, told, done=done, total=total or None)
 
     def _show(self, name: str, told: str, *, done: int, total: int | None) -> None:
@@ -102,7 +102,7 @@ class Pace:
         if rate is None:
             return ""
         speed = f"{rate:.1f} calls/s" if rate >= 1 else f"{rate * 60:.0f} calls/min"
-        return f"  {speed}" + (f", {length(pending / rate)} left" if pending else "")
+        return f"  {speed}, {length(pending / rate)} left"
 
 
 def counts_told(view: BatchView) -> str:
@@ -112,8 +112,8 @@ def counts_told(view: BatchView) -> str:
         return "refused" if view.status.terminal else "being checked"
     told = [f"{total - view.pending:,}/{total:,} done"]
     told += [f"{view.counts[status]:,} {status}" for status in _TOLD if view.counts.get(status)]
-    if not view.status.terminal and view.pending == total and view.waits_for:
-        told.append(view.waits_for)
+    if not view.status.terminal and view.pending == total and (view.waits_for or "").startswith("waits"):
+        told.append(str(view.waits_for))
     return ", ".join(told)
 
 

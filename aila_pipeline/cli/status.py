@@ -24,8 +24,8 @@ from aila_pipeline.errors import AilaError, NotKnown, advice_of
 MOST_BATCHES = 20
 MOST_CALLS = 200
 ALL = 1_000_000
-_ROOMY = 130
-"""From so many columns on the table of batches has room for all it knows."""
+_ROOMY, _TIGHT = 130, 96
+"""From so many columns on the table of batches has room for all it knows; below, the id has to tell the time."""
 
 
 def show_batches(home: Path | None, *, limit: int | None, as_json: bool) -> int:
@@ -109,10 +109,11 @@ def show_details(here: Opened, view: BatchView, *, most: int = MOST_CALLS) -> No
 
 
 def _batches(views: list[BatchView], audio: dict[str, float], now: datetime) -> Table:
-    roomy = console().width >= _ROOMY
+    width = console().width
+    roomy, last = width >= _ROOMY, () if width < _TIGHT else ("SUBMITTED",)
     extra = ("AUDIO", "TOOK") if roomy else ()
     made = table(
-        *("BATCH", "TENANT/NAME", "STATUS", "DONE", "FAILED", "OPEN", *extra, "SUBMITTED"),
+        *("BATCH", "TENANT/NAME", "STATUS", "DONE", "FAILED", "OPEN", *extra, *last),
         right=("DONE", "FAILED", "OPEN", "AUDIO", "TOOK"),
         cut=("TENANT/NAME",),
     )
@@ -120,7 +121,8 @@ def _batches(views: list[BatchView], audio: dict[str, float], now: datetime) -> 
         done, failed = view.counts.get(CallStatus.COMPLETED, 0), view.counts.get(CallStatus.FAILED, 0)
         more = (length(audio.get(view.id)), length(_took(view, now))) if roomy else ()
         name = f"{view.country}/{view.firm}/{view.name}"
-        row(made, view.id, name, view.status, done, failed, view.pending, *more, when(view.received_at))
+        at = (when(view.received_at),) if last else ()
+        row(made, view.id, name, view.status, done, failed, view.pending, *more, *at)
     return made
 
 

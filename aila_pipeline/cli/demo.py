@@ -1,0 +1,161 @@
+"""`aila demo`: the whole way on sample calls, with real files, real Dagster and a real, if tiny, speech model.
+
+Lives here: the order of things, and ending without a trace however it ends. Does not: the samples' way in
+(demo_home.py), the tables (demo_table.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from aila_pipeline.adapters.batch_report import gather
+from aila_pipeline.adapters.processes import adopt_orphans
+from aila_pipeline.cli.demo_home import EXPECTED, demo_settings, drop_samples, environment
+from aila_pipeline.cli.demo_table import calls_table, failures_table, outcome
+from aila_pipeline.cli.opening import Opened
+from aila_pipeline.cli.output import Code, error_line, length, plural, show, tell
+from aila_pipeline.cli.progress import BatchProgress
+from aila_pipeline.cli.submit import Dropped, new_batch
+from aila_pipeline.cli.up import bring_up_to_date
+from aila_pipeline.cli.verify import differences
+from aila_pipeline.domain.report import BatchReport, render
+from aila_pipeline.errors import WaitedTooLong
+from aila_pipeline.stack import Stack
+
+REPORTS = Path(".aila-demo")
+PATIENCE_SECONDS = 900.0
+"""A minute on two idle cores; a machine under load may take many times as long, and still works."""
+_POLL_SECONDS = 0.25
+
+
+def run_demo(*, keep: bool) -> int:
+    """Exit code 0 when every call ended as it should, and ledger, Dagster and objects agree; else 1."""
+    begun = time.monotonic()
+    adopt_orphans()
+    with _signals_end_it(), _throw_away_home(keep=keep) as home:
+        settings = demo_settings(home / "home")
+        here = Opened(settings)
+        try:
+            dropped = drop_samples(here, home / "samples")
+            reports, left = _process(here, dropped, begun)
+        finally:
+            here.close()
+    for name, report in reports.items():
+        _show(name, report)
+    show("", *_kept(reports))
+    wrong = [name for name, report in reports.items() if outcome(report) != EXPECTED[name]]
+    show(f"ledger, Dagster's events and objects: {'in agreement' if not left else plural(len(left), 'difference')}")
+    show(*(f"  {line}" for line in left))
+    if keep:
+        show(f"the home is kept: aila up --home {settings.home}")
+    show(f"done in {length(time.monotonic() - begun)}; every process that was started has ended")
+    if wrong or left:
+        error_line(
+            f"not as expected: {', '.join(wrong) or 'the verification'}; `aila demo --keep` leaves all to look at"
+        )
+        return Code.OTHER
+    show("two calls failed on purpose, all others are completed, as it should be")
+    return Code.WELL
+
+
+def _process(here: Opened, dropped: Sequence[Dropped], begun: float) -> tuple[dict[str, BatchReport], list[str]]:
+    """Dagster up, the drops through it, Dagster down; the batches' reports by name, and what does not agree."""
+    notes: list[str] = []
+
+    def migrate() -> None:
+        bring_up_to_date(here.settings)
+
+    stack = Stack(
+        here.settings,
+        dagster_port=0,
+        env=environment(here.settings),
+        prepare=migrate,
+        tell=notes.append,
+    )
+    with BatchProgress() as progress:
+        progress.phase("Dagster", "starting code server, web server and daemon")
+        with stack:
+            progress.phase("Dagster", f"up after {time.monotonic() - begun:.0f} s at {stack.dagster_url}")
+            batches = _until_ended(here, dropped, progress)
+            progress.phase("Dagster", "comparing ledger, events and objects")
+            left = [f"{each.kind} {each.subject}: {each.what}" for each in differences(here, lambda _line: None)]
+            reports = {name: gather(here.ledger, here.store, batch_id) for name, batch_id in batches.items()}
+            progress.phase("Dagster", "stopping")
+        progress.phase("Dagster", "stopped", over=True)
+    for note in notes:
+        tell(note)
+    return reports, left
+
+
+def _until_ended(here: Opened, dropped: Sequence[Dropped], progress: BatchProgress) -> dict[str, str]:
+    """The batches' ids by name, once all of them have ended and Dagster knows it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    batches: dict[str, str] = {}
+    while True:
+        ended = 0
+        for drop in dropped:
+            batch_id = batches.get(drop.name) or new_batch(here, drop)
+            view = here.ledger.views.batch(batch_id) if batch_id else None
+            if batch_id is None or view is None:
+                progress.phase(drop.name, "waits in the drop zone; a sensor looks every 5 s")
+                continue
+            batches[drop.name] = batch_id
+            progress.update(view)
+            ended += view.status.terminal
+        if ended == len(dropped) and here.ledger.events.waiting() == 0:
+            return batches
+        if time.monotonic() > deadline:
+            raise WaitedTooLong(f"after {PATIENCE_SECONDS:.0f} s the sample calls have not ended")
+        time.sleep(_POLL_SECONDS)
+
+
+def _show(name: str, report: BatchReport) -> None:
+    kind = (report.source or "").partition(" ")[0]
+    title = f"{name}: {plural(len(report.calls), 'call')}, {length(report.audio_seconds)} of audio, {report.status}"
+    show("", title, "", calls_table(report))
+    failed = failures_table(report, "ROW" if kind == "pair" else "ITEM")
+    if failed is not None:
+        show("", failed)
+
+
+def _kept(reports: dict[str, BatchReport]) -> Iterator[str]:
+    """Write the reports where they outlive the home; tells where, line by line."""
+    REPORTS.mkdir(exist_ok=True)
+    (REPORTS / ".gitignore").write_text("*\n", encoding="utf-8")
+    for name, report in reports.items():
+        path = REPORTS / f"{name.removesuffix('.json')}.html"
+        path.write_text(render(report), encoding="utf-8")
+        yield f"report: {path.absolute()}"
+
+
+@contextmanager
+def _throw_away_home(*, keep: bool) -> Iterator[Path]:
+    home = Path(tempfile.mkdtemp(prefix="aila-demo-"))
+    try:
+        yield home
+    finally:
+        if not keep:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _signals_end_it() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal end the demo in order, even where a shell's `&` had SIGINT ignored."""
+
+    def leave(signum: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + signum)
+
+    before = {signum: signal.signal(signum, leave) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
