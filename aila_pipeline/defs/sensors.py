@@ -167,10 +167,12 @@ def _lost(instance: dg.DagsterInstance, shard: AdmittedShard, now: datetime) -> 
             return "its lease expired"
         run = instance.get_run_by_id(shard.held_by)
         return "its run ended before it" if run is not None and run.is_finished else None
+    launch = dg.RunsFilter(tags={"dagster/partition": shard.id, partitions.LAUNCH_TAG: str(shard.launch)})
+    # Before the look for live runs: a run that is made between the two looks would else pass for one that has ended.
+    made = bool(instance.get_run_records(launch, limit=1))
     if _live_runs(instance, shard.id):
         return None
-    launch = dg.RunsFilter(tags={"dagster/partition": shard.id, partitions.LAUNCH_TAG: str(shard.launch)})
-    if instance.get_run_records(launch, limit=1):
+    if made:
         return "its run ended without it"
     return "no run was made for it" if now - shard.admitted_at > START_GRACE else None
 
