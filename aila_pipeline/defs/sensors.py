@@ -30,6 +30,8 @@ EVERY_SECONDS = 5
 """Dagster's sensor loop has a floor of 5 s."""
 MOST_ARRIVALS = 200
 """Batches one tick receives; each costs a transaction of 5 to 10 ms. The rest waits for the next tick, oldest first."""
+REPAIR_EVERY_SECONDS = 30
+"""Endings are told by their own run; what this sensor finds has waited for a minute already."""
 MOST_SUBMISSIONS = 25
 START_GRACE = timedelta(seconds=60)
 """An admitted shard that no run of its launch is known for is left alone so long: its run is being made."""
@@ -178,7 +180,7 @@ def _lost(instance: dg.DagsterInstance, shard: AdmittedShard, now: datetime) -> 
 
 
 @dg.sensor(
-    minimum_interval_seconds=EVERY_SECONDS,
+    minimum_interval_seconds=REPAIR_EVERY_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells Dagster of endings that no run has told",
 )
