@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -57,7 +59,9 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or type(error).__name__}: {error.strerror}; check the path and its permissions"
     # Not the error's own text: it may quote a call.
-    return f"the program met a case that it does not know ({type(error).__name__}); AILA_DEBUG=1 shows where"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+    return f"the program met a case that it does not know ({where}); please report it with what AILA_DEBUG=1 shows"
 
 
 def _misuse_told(misuse: Any) -> str:

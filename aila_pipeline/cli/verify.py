@@ -63,7 +63,7 @@ def _verdict(left: list[Difference], *, repair: bool) -> str:
     told = plural(len(left), "difference")
     if mendable and not repair:
         return f"{told}; `aila verify --repair` mends {mendable}"
-    return f"{told} that cannot be mended by themselves; the calls they name can be submitted or retried again"
+    return f"{told} that nothing here can mend; look at what is named, and submit those calls again"
 
 
 def _shown(found: list[Difference], title: str) -> Table:
