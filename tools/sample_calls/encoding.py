@@ -20,7 +20,7 @@ _CONTAINER = {".m4a": "ipod", ".aac": "adts"}
 """FFmpeg's name of the container, where it is not the name's ending."""
 
 _BITEXACT = "+bitexact"
-_OPTIONS = {"vorbis": {"strict": "experimental", "flags": f"+qscale{_BITEXACT}", "global_quality": "59"}}
+_OPTIONS = {"vorbis": {"strict": "experimental", "flags": f"+qscale{_BITEXACT}", "global_quality": "236"}}
 """FFmpeg's own Vorbis encoder is marked experimental (its files are ordinary ones) and knows quality, not bit rate."""
 
 
@@ -35,7 +35,7 @@ def encode(samples: NDArray[np.float32], rate_hz: int, path: Path, audio: Audio)
     """
     layout = "stereo" if samples.shape[1] == 2 else "mono"
     with av.open(path, "w", format=_CONTAINER.get(path.suffix), container_options={"fflags": _BITEXACT}) as container:
-        stream = container.add_stream(audio.codec, rate=audio.rate_hz, layout=layout)
+        stream: AudioStream = container.add_stream(audio.codec, rate=audio.rate_hz, layout=layout)
         if audio.bit_rate is not None:
             stream.bit_rate = audio.bit_rate
         context = stream.codec_context

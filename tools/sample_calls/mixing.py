@@ -18,7 +18,7 @@ _CHANNEL: dict[Role, int] = {"client": 0, "operator": 1}
 _LEVEL: dict[Role, float] = {"client": 0.045, "operator": 0.07}
 """Root mean square of a turn: the far end of a phone line is quieter."""
 
-_NOISE = 0.00015
+_NOISE = 0.00012
 """Standard deviation of the line noise: some 50 dB below speech; louder noise is most of what a FLAC file holds."""
 
 _PAUSE_SECONDS = (0.25, 0.8)
@@ -69,7 +69,9 @@ def perform(dialogue: Dialogue) -> Recording:
     samples = np.zeros((int((max(turn.end for turn in turns) + _TAIL_SECONDS) * RATE_HZ), 2), np.float32)
     for place, role, sound in pieces:
         samples[place : place + len(sound), _CHANNEL[role]] += sound
-    samples += random.normal(scale=_NOISE, size=samples.shape).astype(np.float32)
+    noise = random.normal(scale=_NOISE, size=samples.shape).astype(np.float32)
+    # A channel on which nobody speaks is digital silence, as a recorder leaves it that never got the other side.
+    samples += noise * samples.any(axis=0)
     return Recording(_laid_out(samples.clip(-1, 1), dialogue.audio.layout), turns)
 
 
