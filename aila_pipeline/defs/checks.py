@@ -16,7 +16,7 @@ from aila_pipeline.domain.models import Warn
 from aila_pipeline.domain.status import TERMINAL, CallStatus, Stage
 from aila_pipeline.settings import Settings
 
-_DESCRIPTIONS = {
+_DESCRIPTIONS: dict[Stage, dict[str, str]] = {
     Stage.CALL_AUDIO: {
         "no_silent_channel": "No recording has a channel on which nothing is said",
         "no_dual_mono": "No stereo recording carries the same signal twice (roles can't be told apart)",
@@ -35,7 +35,7 @@ def specs(stage: Stage) -> list[dg.AssetCheckSpec]:
     """The checks of the asset of this stage."""
     return [
         dg.AssetCheckSpec(name, asset=str(stage), description=description)
-        for name, description in _DESCRIPTIONS[stage].items()
+        for name, description in _DESCRIPTIONS.get(stage, {}).items()
     ]
 
 

@@ -20,8 +20,8 @@ from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.objects import ObjectInfo, ObjectStore
 from aila_pipeline.adapters.outside import Outside
-from aila_pipeline.defs import checks, partitions
-from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard
+from aila_pipeline.defs import checks
+from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard, shard_asset
 from aila_pipeline.domain.intake.join import Files
 from aila_pipeline.domain.models import ArchiveSource, AudioFacts, CallDetails, Warn
 from aila_pipeline.domain.status import Stage
@@ -32,15 +32,12 @@ from aila_pipeline.settings import Settings
 CODE_VERSION = "1"
 
 
-@dg.asset(
-    partitions_def=partitions.shards,
+@shard_asset(
+    Stage.CALL_AUDIO,
     deps=[dg.AssetDep("submission", partition_mapping=dg.AllPartitionMapping())],
     group_name="recognition",
     kinds={"s3", "ffmpeg"},
-    owners=["team:calls"],
     code_version=CODE_VERSION,
-    output_required=False,
-    check_specs=checks.specs(Stage.CALL_AUDIO),
     description="Each recording decoded once from start to end, its facts noted, stored by its SHA-256.",
 )
 def call_audio(

@@ -10,21 +10,18 @@ import dagster as dg
 from aila_pipeline.adapters.analysis import Analysis
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.objects import ObjectStore
-from aila_pipeline.defs import partitions
-from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard
+from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard, shard_asset
 from aila_pipeline.domain import insights as rules
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.settings import Settings
 
 
-@dg.asset(
-    partitions_def=partitions.shards,
+@shard_asset(
+    Stage.INSIGHTS,
     deps=["transcripts"],
     group_name="analysis",
     kinds={"python"},
-    owners=["team:calls"],
     code_version=rules.VERSION,
-    output_required=False,
     description="Figures worked out from the turns alone, the same way each time.",
 )
 def insights(

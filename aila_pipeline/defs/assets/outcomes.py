@@ -12,22 +12,19 @@ import dagster as dg
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.objects import ObjectStore
-from aila_pipeline.defs import checks, partitions
-from aila_pipeline.defs.assets.shard_stage import ShardRun, held_shard
+from aila_pipeline.defs import checks
+from aila_pipeline.defs.assets.shard_stage import ShardRun, held_shard, shard_asset
 from aila_pipeline.defs.emission import tell_waiting
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.settings import Settings
 
 
-@dg.asset(
-    partitions_def=partitions.shards,
+@shard_asset(
+    Stage.OUTCOMES,
     deps=["scores"],
     group_name="status",
     kinds={"sqlalchemy"},
-    owners=["team:calls"],
     code_version="1",
-    output_required=False,
-    check_specs=checks.specs(Stage.OUTCOMES),
     description="Every attempt of the shard gets its one terminal status; a batch whose last shard this is closes.",
 )
 def outcomes(

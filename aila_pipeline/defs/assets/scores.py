@@ -16,21 +16,18 @@ from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.rescoring import rescore
 from aila_pipeline.defs import checks, partitions
-from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard
+from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard, shard_asset
 from aila_pipeline.domain import scoring as rules
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.settings import Settings
 
 
-@dg.asset(
-    partitions_def=partitions.shards,
+@shard_asset(
+    Stage.SCORES,
     deps=["insights"],
     group_name="analysis",
     kinds={"python", "yaml"},
-    owners=["team:calls"],
     code_version=rules.VERSION,
-    output_required=False,
-    check_specs=checks.specs(Stage.SCORES),
     description="Verdicts with evidence, from the YAML checklist chosen by segment_type.",
 )
 def scores(

@@ -13,8 +13,8 @@ from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.speech import Recogniser
-from aila_pipeline.defs import checks, partitions
-from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard
+from aila_pipeline.defs import checks
+from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard, shard_asset
 from aila_pipeline.domain.models import AudioFacts, Warn
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.domain.versions import Version
@@ -23,16 +23,13 @@ from aila_pipeline.settings import Settings
 CODE_VERSION = "1"
 
 
-@dg.asset(
-    partitions_def=partitions.shards,
+@shard_asset(
+    Stage.TRANSCRIPTS,
     deps=["call_audio"],
     group_name="recognition",
     kinds={"faster-whisper", "s3"},
-    owners=["team:calls"],
     code_version=CODE_VERSION,
     pool="speech",
-    output_required=False,
-    check_specs=checks.specs(Stage.TRANSCRIPTS),
     description="Words with times for each channel. The same audio is never recognised twice by the same model.",
 )
 def transcripts(
