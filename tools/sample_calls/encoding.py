@@ -12,6 +12,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from tools.sample_calls.dialogues import Audio
@@ -27,15 +28,17 @@ _OPTIONS = {"vorbis": {"strict": "experimental", "flags": f"+qscale{_BITEXACT}",
 def encode(samples: NDArray[np.float32], rate_hz: int, path: Path, audio: Audio) -> None:
     """Write samples of shape (length, channels), -1..1, as `path`, in the codec and at the rate of `audio`.
 
-    The bytes depend on the samples and the
-    version of FFmpeg alone: no dates, no encoder names.
+    The bytes depend on the samples and FFmpeg's version alone: no dates, no encoder names.
 
     Raises:
+        ValueError: the codec is not one for audio.
         av.FFmpegError: no such codec, or the container cannot hold it.
     """
     layout = "stereo" if samples.shape[1] == 2 else "mono"
     with av.open(path, "w", format=_CONTAINER.get(path.suffix), container_options={"fflags": _BITEXACT}) as container:
-        stream: AudioStream = container.add_stream(audio.codec, rate=audio.rate_hz, layout=layout)
+        stream = container.add_stream(audio.codec, rate=audio.rate_hz, layout=layout)
+        if not isinstance(stream, AudioStream):
+            raise ValueError(f"{audio.codec} is no audio codec")
         if audio.bit_rate is not None:
             stream.bit_rate = audio.bit_rate
         context = stream.codec_context
