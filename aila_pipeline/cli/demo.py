@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -26,11 +26,13 @@ from aila_pipeline.cli.progress import BatchProgress
 from aila_pipeline.cli.submit import Dropped, new_batch
 from aila_pipeline.cli.up import bring_up_to_date
 from aila_pipeline.cli.verify import differences
+from aila_pipeline.dagster_home import code_socket
 from aila_pipeline.domain.report import BatchReport, render
 from aila_pipeline.errors import WaitedTooLong
 from aila_pipeline.stack import Stack
 
 REPORTS = Path(".aila-demo")
+HOME = "home"
 PATIENCE_SECONDS = 900.0
 """A minute on two idle cores; a machine under load may take many times as long, and still works."""
 _POLL_SECONDS = 0.25
@@ -41,7 +43,7 @@ def run_demo(*, keep: bool) -> int:
     begun = time.monotonic()
     adopt_orphans()
     with _signals_end_it(), _throw_away_home(keep=keep) as home:
-        settings = demo_settings(home / "home")
+        settings = demo_settings(home / HOME)
         here = Opened(settings)
         try:
             dropped = drop_samples(here, home / "samples")
@@ -143,7 +145,11 @@ def _throw_away_home(*, keep: bool) -> Iterator[Path]:
         yield home
     finally:
         if not keep:
+            socket = code_socket(demo_settings(home / HOME))
             shutil.rmtree(home, ignore_errors=True)
+            # Where the home's path is too long for a socket, it lay in a directory of its own.
+            with suppress(OSError):
+                socket.parent.rmdir()
 
 
 @contextmanager

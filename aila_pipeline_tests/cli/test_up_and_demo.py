@@ -33,18 +33,19 @@ def start(where: Path, *arguments: object) -> subprocess.Popen[str]:
 
 
 def test_up_migrates_says_ready_and_goes_when_told(aila: Aila, tmp_path: Path) -> None:
-    process = start(tmp_path, "up", "--home", tmp_path / "home", "--dagster-port", "0")
-    assert process.stdout is not None
-    ready = re.fullmatch(r"ready dagster=(http://127\.0\.0\.1:\d+)\n", process.stdout.readline())
-    assert ready
-    assert aila("db", "--check", "--home", tmp_path / "home").code == 0
-    assert (tmp_path / "home/dagster-url").read_text().strip() == ready[1]
-    second = start(tmp_path / "home", "up", "--home", tmp_path / "home", "--dagster-port", "0")
-    assert second.wait(60) == 1
-    assert second.stderr is not None
-    assert "another `aila up` works on this home" in second.stderr.read()
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 0
+    with start(tmp_path, "up", "--home", tmp_path / "home", "--dagster-port", "0") as process:
+        assert process.stdout is not None
+        ready = re.fullmatch(r"ready dagster=(http://127\.0\.0\.1:\d+)\n", process.stdout.readline())
+        assert ready
+        assert aila("db", "--check", "--home", tmp_path / "home").code == 0
+        assert (tmp_path / "home/dagster-url").read_text().strip() == ready[1]
+        second = start(tmp_path / "home", "up", "--home", tmp_path / "home", "--dagster-port", "0")
+        _, refused = second.communicate(timeout=120)
+        assert second.returncode == 1
+        assert "another `aila up` works on this home" in refused
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        assert process.returncode == 0
     assert processes_of(tmp_path / "home") == []
 
 
@@ -61,7 +62,7 @@ def test_the_demo_goes_the_whole_way_and_leaves_its_reports_alone(tmp_path: Path
         "sample-manifest.html",
         "sample-pair.html",
     ]
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list((tmp_path / "tmp").glob("aila*")) == []
     assert processes_of(tmp_path / "tmp") == []
 
 
@@ -74,4 +75,4 @@ def test_a_demo_that_is_interrupted_cleans_up(tmp_path: Path, signum: signal.Sig
     process.communicate(timeout=120)
     assert process.returncode == 128 + signum
     wait_for(lambda: processes_of(tmp_path / "tmp") == [], 10)
-    assert [path for path in (tmp_path / "tmp").iterdir() if path.name.startswith("aila-demo-")] == []
+    assert list((tmp_path / "tmp").glob("aila*")) == []
