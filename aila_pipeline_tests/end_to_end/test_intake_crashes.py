@@ -264,3 +264,34 @@ def test_half_a_pair_that_comes_anew_is_no_leftover(home: Home) -> None:
     home.drop({"a.csv": files["a.csv"]}, "inbox/kz/acme/daily")
     home.settle()
     assert home.kept("inbox/") == digests({"a.csv": files["a.csv"]})
+
+
+class Stumbling:
+    """Stands for a store under rules that meet a case that nobody thought of."""
+
+    def __init__(self, real: ObjectStore) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def reader(self, *_arguments: object, **_named: object) -> Any:
+        raise ZeroDivisionError("in the row of Jane Canary")
+
+
+def test_what_the_rules_stumble_over_is_refused_and_kept(home: Home) -> None:
+    """Tried again it would stumble for ever and unseen. The exception's words may quote a row and are not told."""
+    files = a_pair_of_files("odd")
+    home.drop(files, "inbox/kz/acme/odd")
+    (batch_id,) = home.tick()
+    batch = home.ledger.batches.get(batch_id)
+    assert batch is not None
+    store: Any = Stumbling(home.store)
+    Intake(home.ledger, store, home.settings).take(batch)
+    problem = home.named("odd").problem
+    assert problem is not None
+    assert problem["code"] == "SUBMISSION_UNEXPECTED"
+    assert "ZeroDivisionError at reader:" in problem["message"]
+    assert "Canary" not in problem["message"]
+    assert home.kept(problem["folder"]) == digests(files)
+    assert home.kept("inbox/") == Counter()
