@@ -20,9 +20,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from aila_pipeline.adapters.ledger.attempts import end_attempt, open_attempts
+from aila_pipeline.adapters.ledger.attempts import Error, fail_at_once, open_attempts
 from aila_pipeline.adapters.ledger.database import in_groups
-from aila_pipeline.adapters.ledger.tables import attempts, batch_calls, calls
+from aila_pipeline.adapters.ledger.tables import batch_calls, calls
 from aila_pipeline.domain import ids
 from aila_pipeline.domain.models import Priority, SubmittedCall
 from aila_pipeline.domain.status import CallStatus, Stage
@@ -35,8 +35,9 @@ class _Plan:
 
     links: list[dict[str, Any]] = field(default_factory=list)
     new_calls: list[dict[str, Any]] = field(default_factory=list)
+    new_data: list[dict[str, Any]] = field(default_factory=list)
     to_open: list[str] = field(default_factory=list)
-    failed: list[tuple[str, tuple[str, str, bool]]] = field(default_factory=list)
+    failed: list[tuple[str, Error]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
 
 
@@ -62,12 +63,14 @@ class Acceptance:
                 self._add(plan, call, external_id=None, conflict=True)
             else:
                 plan.ids.add(call.external_id)
-                self._place(connection, plan, call, known.get(call.external_id))
+                self._place(plan, call, known.get(call.external_id))
         for group in in_groups(plan.new_calls):
             connection.execute(sa.insert(calls), group)
         for group in in_groups(plan.links):
             connection.execute(sa.insert(batch_calls), group)
-        self._fail(connection, plan)
+        if plan.new_data:
+            connection.execute(_NEW_DATA, plan.new_data)
+        fail_at_once(connection, self.batch_id, plan.failed, now=self.now)
         shards = open_attempts(
             connection,
             self.batch_id,
@@ -87,21 +90,20 @@ class Acceptance:
         found: dict[str, sa.Row[Any]] = {}
         for group in in_groups(sorted(set(external_ids))):
             query = (
-                sa.select(calls)
+                sa.select(calls.c.id, calls.c.external_id, calls.c.status, calls.c.fingerprint)
                 .where(calls.c.tenant_id == self.tenant_id, calls.c.external_id.in_(group))
                 .order_by(calls.c.external_id)
                 .with_for_update(key_share=True)
             )
-            found.update((row.external_id, row) for row in connection.execute(query))
+            found.update({row.external_id: row for row in connection.execute(query)})
         return found
 
-    def _place(self, connection: sa.Connection, plan: _Plan, call: SubmittedCall, known: sa.Row[Any] | None) -> None:
+    def _place(self, plan: _Plan, call: SubmittedCall, known: sa.Row[Any] | None) -> None:
         """Decide which call this row or item is, and what is to be written for it."""
         if known is None:
             self._add(plan, call, external_id=call.external_id)
         elif known.status == CallStatus.FAILED and call.accepted:
-            values = self._data(call) | {"batch_id": self.batch_id}
-            connection.execute(sa.update(calls).where(calls.c.id == known.id).values(**values))
+            plan.new_data.append(self._data(call) | {"batch_id": self.batch_id, "known_id": known.id})
             plan.to_open.append(known.id)
             self._link(plan, call, known.id)
         elif call.accepted and known.fingerprint == self.fingerprints[call.position]:
@@ -137,29 +139,15 @@ class Acceptance:
             {"batch_id": self.batch_id, "position": call.position, "call_id": call_id, "external_id": call.external_id}
         )
 
-    def _fail(self, connection: sa.Connection, plan: _Plan) -> None:
-        """Calls that were rejected at intake get their one attempt, ended at once: none is left without a status."""
-        for group in in_groups(plan.failed):
-            connection.execute(
-                sa.insert(attempts),
-                [
-                    {"call_id": call_id, "n": 1, "batch_id": self.batch_id, "shard_id": None}
-                    | {"stage": Stage.SUBMISSION, "created_at": self.now}
-                    for call_id, _ in group
-                ],
-            )
-            connection.execute(
-                sa.update(calls).where(calls.c.id.in_([call_id for call_id, _ in group])).values(attempt=1)
-            )
-        for call_id, error in plan.failed:
-            end_attempt(connection, call_id, 1, now=self.now, stage=Stage.SUBMISSION, error=error)
+
+_NEW_DATA = sa.update(calls).where(calls.c.id == sa.bindparam("known_id"))
 
 
-def _told(error: ExternalIdConflict) -> tuple[str, str, bool]:
+def _told(error: ExternalIdConflict) -> Error:
     return error.code, error.message, error.retryable
 
 
-def _problems_of(call: SubmittedCall) -> tuple[str, str, bool] | None:
+def _problems_of(call: SubmittedCall) -> Error | None:
     """All problems of a rejected row as one error; the first one's code names it."""
     if not call.problems:
         return None

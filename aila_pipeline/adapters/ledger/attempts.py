@@ -8,7 +8,7 @@ closes when none of the calls it links is open; a new attempt of any of them ope
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,9 @@ from aila_pipeline.domain.ids import shard_key
 from aila_pipeline.domain.models import Priority
 from aila_pipeline.domain.status import CallStatus, Stage, roll_up
 
+Error = tuple[str, str, bool]
+"""Why an attempt failed: code, message, whether trying again can help."""
+
 
 def end_attempt(
     connection: sa.Connection,
@@ -28,7 +31,7 @@ def end_attempt(
     *,
     now: datetime,
     stage: Stage,
-    error: tuple[str, str, bool] | None = None,
+    error: Error | None = None,
     payload: dict[str, Any] | None = None,
 ) -> bool:
     """End attempt `n`: completed, or failed with `error` (code, message, retryable). False if it had ended before."""
@@ -46,14 +49,37 @@ def end_attempt(
     connection.execute(
         sa.update(calls).where(calls.c.id == call_id, calls.c.attempt == n).values(status=status, **result)
     )
-    told = {"status": status, "error_code": code, "attempt": n, "stage": stage, "batch_id": ended.batch_id}
-    told |= {"shard": ended.shard_id} | (payload or {})
-    connection.execute(
-        sa.insert(events).values(
-            kind="call", subject_id=call_id, n=n, shard_id=ended.shard_id, payload=told, created_at=now
-        )
-    )
+    attempt = {"n": n, "outcome": status, "batch_id": ended.batch_id, "shard_id": ended.shard_id} | result
+    connection.execute(sa.insert(events).values(**_event(call_id, attempt, payload)))
     return True
+
+
+def _event(call_id: str, ended: Mapping[str, Any], payload: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The event of an attempt that has ended; `ended` has the columns of the attempt that it tells."""
+    told = {"status": ended["outcome"], "error_code": ended["error_code"], "attempt": ended["n"]}
+    told |= {"stage": ended["stage"], "batch_id": ended["batch_id"], "shard": ended["shard_id"], **(payload or {})}
+    row = {"kind": "call", "subject_id": call_id, "n": ended["n"], "shard_id": ended["shard_id"], "payload": told}
+    return row | {"created_at": ended["ended_at"]}
+
+
+def fail_at_once(
+    connection: sa.Connection, batch_id: str, failed: Sequence[tuple[str, Error]], *, now: datetime
+) -> None:
+    """The first attempt of calls that intake rejected, ended as it is opened: none is left without a status.
+
+    In groups of one error, since a column that is wrong in one row is wrong in most.
+    """
+    by_error: dict[Error, list[str]] = {}
+    for call_id, error in failed:
+        by_error.setdefault(error, []).append(call_id)
+    status, stage = CallStatus.FAILED, Stage.SUBMISSION
+    for (code, message, retryable), ids in by_error.items():
+        result = {"error_code": code, "error_message": message, "retryable": retryable, "stage": stage, "ended_at": now}
+        attempt = {"n": 1, "batch_id": batch_id, "shard_id": None, "outcome": status, "created_at": now} | result
+        for group in in_groups(ids):
+            connection.execute(sa.insert(attempts), [{"call_id": call_id} | attempt for call_id in group])
+            connection.execute(sa.update(calls).where(calls.c.id.in_(group)).values(attempt=1, status=status, **result))
+            connection.execute(sa.insert(events), [_event(call_id, attempt) for call_id in group])
 
 
 def open_attempts(
@@ -73,14 +99,20 @@ def open_attempts(
         return []
     keys = _new_shards(connection, batch_id, -(-len(call_ids) // shard_size), now=now, priority=priority)
     for key, group in zip(keys, in_groups(call_ids, shard_size), strict=True):
-        start_attempts(connection, batch_id, key, group, now=now)
+        _start(connection, batch_id, key, group, now=now)
+    _open_batches(connection, call_ids)
     return keys
 
 
 def start_attempts(
-    connection: sa.Connection, batch_id: str, shard_id: str, call_ids: Iterable[str], *, now: datetime
+    connection: sa.Connection, batch_id: str, shard_id: str, call_ids: Sequence[str], *, now: datetime
 ) -> None:
     """The next attempt of each call, in this shard. The unique index on open attempts refuses a second open one."""
+    _start(connection, batch_id, shard_id, call_ids, now=now)
+    _open_batches(connection, call_ids)
+
+
+def _start(connection: sa.Connection, batch_id: str, shard_id: str, call_ids: Iterable[str], *, now: datetime) -> None:
     for group in in_groups(call_ids):
         numbers = connection.execute(
             sa.update(calls)
@@ -104,6 +136,11 @@ def start_attempts(
                 for row in numbers
             ],
         )
+
+
+def _open_batches(connection: sa.Connection, call_ids: Iterable[str]) -> None:
+    """No batch that links one of the calls has ended any more."""
+    for group in in_groups(call_ids):
         linking = sa.select(batch_calls.c.batch_id).where(batch_calls.c.call_id.in_(group))
         connection.execute(sa.update(batches).where(batches.c.id.in_(linking)).values(ended_at=None))
 
@@ -158,6 +195,10 @@ def close_batches(connection: sa.Connection, batch_ids: Iterable[str], *, now: d
             .returning(batches.c.closings, batches.c.total_calls)
         ).one_or_none()
         if batch is None:
+            continue
+        # The end of that shard looks again. Counting 100,000 calls at the end of each of 1,000 shards is too dear.
+        unfinished = sa.select(shards.c.id).where(shards.c.batch_id == batch_id, shards.c.state != "ended")
+        if connection.scalar(unfinished.limit(1)) is not None:
             continue
         counts = count_statuses(connection, batch_id)
         status = roll_up(counts)
