@@ -9,6 +9,7 @@ Elements are found as a person finds them: by role and by the words on them (Dag
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,15 +62,33 @@ class DagsterPage:
         rows = [row.locator("td").all_inner_texts() for row in self.page.locator("tr").all()]
         return {cells[0].strip(): cells[1].strip() for cells in rows if len(cells) > 1}
 
-    def open_graph(self) -> None:
-        """The graph of all assets, with every group unfolded."""
+    def open_graph(self, *, asset_list: bool = True) -> None:
+        """The graph of all assets, every group unfolded, fitted into the page; with or without the list beside it."""
         self.open("/asset-groups", until="intake")
         folded = self.page.get_by_label("unfold_more")
         folded.first.wait_for()
+        if not asset_list:
+            self.page.get_by_role("button").filter(has=self.page.get_by_label("panel_show_right")).last.click()
+        self._fit_graph()
         while folded.count():
             folded.first.click()
-            # The graph glides into its new layout, and what moves can't be clicked on.
+            # The graph glides into its new layout; what moves can't be clicked on, what is outside does not exist.
             self.page.wait_for_timeout(1000)
+            self._fit_graph()
+
+    def _fit_graph(self) -> None:
+        """A double click on the empty canvas, in its lower left corner."""
+        search = self.page.get_by_label("Search and filter assets").first.bounding_box()
+        size = self.page.viewport_size
+        assert search is not None
+        assert size is not None
+        self.page.mouse.dblclick(search["x"] + 10, size["height"] - 10)
+        self.page.wait_for_timeout(1000)
+
+    def hide_navigation(self) -> None:
+        """More room for the page; the browser remembers it."""
+        self.open("/runs", until="Hide navigation")
+        self.page.get_by_text("Hide navigation").click()
 
     def choose_backfill(self, button: str, *, tags: Mapping[str, str] | None = None) -> Locator:
         """Opens the dialog of this page's button, chooses all partitions and enters the tags; returns the dialog."""
@@ -98,9 +117,13 @@ class DagsterPage:
     def wait_for_backfill(self, backfill: str, *, seconds: float) -> str:
         """Looks at the backfill's page, which renews itself, until it has ended; returns what it says then."""
         self.open(f"/runs/b/{backfill}", until="Status")
-        ended = self.page.get_by_text(re.compile(r"^(Completed|Success|Failed|Canceled)$")).locator("visible=true")
-        ended.first.wait_for(timeout=seconds * 1000)
-        return ended.first.inner_text()
+        # Below the label, since the words stand as headings of the table, too.
+        ended = re.compile(r"\bStatus\s+(Completed|Success|Failed|Canceled)\b")
+        deadline = time.monotonic() + seconds
+        while (match := ended.search(self.text())) is None:
+            assert time.monotonic() < deadline, f"backfill {backfill} has not ended within {seconds:.0f} s"
+            self.page.wait_for_timeout(1000)
+        return match[1]
 
 
 @contextmanager
