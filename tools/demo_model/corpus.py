@@ -1,0 +1,88 @@
+"""Corpus: the synthesised utterances in memory, and new ones spliced from single words.
+
+Lives here: reading the shards of synthesise.py. Does not: putting utterances into windows (windows.py).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+PlacedWord = tuple[int, int, int]
+"""A word's id, and its first and its last frame."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Frames (n, 80), the words in them, and the phone of each frame."""
+
+    frames: NDArray[np.float16]
+    words: list[PlacedWord]
+    phones: NDArray[np.int64]
+
+
+class Corpus:
+    """All utterances, and where each word of each voice lies."""
+
+    def __init__(self, work: Path, choice: random.Random) -> None:
+        """Read the shards of the directory `work`.
+
+        Raises:
+            FileNotFoundError: there are none.
+        """
+        self._choice = choice
+        self.utterances: list[Utterance] = []
+        self._places: dict[int, list[tuple[int, int]]] = {}
+        for path in sorted(work.glob("speech_*_[0-9][0-9][0-9].npz")):
+            self._read(path)
+        if not self.utterances:
+            raise FileNotFoundError(f"no speech_*.npz in {work}; run tools.demo_model.synthesise first")
+
+    def _read(self, path: Path) -> None:
+        with np.load(path) as shard:
+            frames, words, phones, counts = (shard[name] for name in ("frames", "words", "phones", "counts"))
+        ends = np.cumsum(counts[:, :3], axis=0)
+        for (count, word_count, phone_count, voice), (frame_end, word_end, phone_end) in zip(counts, ends, strict=True):
+            placed = [(int(word), int(start), int(end)) for word, start, end in words[word_end - word_count : word_end]]
+            phone_of = np.zeros(count, np.int64)
+            start = 0
+            for phone, end in phones[phone_end - phone_count : phone_end]:
+                phone_of[start:end] = phone
+                start = max(start, end)
+            places = self._places.setdefault(int(voice), [])
+            places += [(len(self.utterances), position) for position in range(len(placed))]
+            self.utterances.append(Utterance(frames[frame_end - count : frame_end], placed, phone_of))
+
+    def draw(self) -> Utterance:
+        """An utterance as it was synthesised, or (30 %) a new sequence of words."""
+        return self._spliced() if self._choice.random() < 0.3 else self._choice.choice(self.utterances)
+
+    def draw_words(self) -> list[int]:
+        """The words of some utterance, for a prompt."""
+        return [word for word, _, _ in self._choice.choice(self.utterances).words]
+
+    def _spliced(self) -> Utterance:
+        """1-10 words cut out of one voice's utterances, at times with silence between them."""
+        places = self._places[self._choice.choice(list(self._places))]
+        frames: list[NDArray[np.float16]] = []
+        phones: list[NDArray[np.int64]] = []
+        words: list[PlacedWord] = []
+        length, with_gaps = 0, self._choice.random() < 0.4
+        for _ in range(self._choice.randint(1, 10)):
+            number, position = self._choice.choice(places)
+            source = self.utterances[number]
+            word, start, end = source.words[position]
+            frames.append(source.frames[start:end])
+            phones.append(source.phones[start:end])
+            words.append((word, length, length + end - start))
+            length += end - start
+            if with_gaps and self._choice.random() < 0.4:
+                gap = self._choice.randint(2, 30)
+                frames.append(np.repeat(source.frames[:4].min(0, keepdims=True), gap, 0))
+                phones.append(np.zeros(gap, np.int64))
+                length += gap
+        return Utterance(np.concatenate(frames), words, np.concatenate(phones))
