@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from aila_pipeline.adapters.call_objects import OWN
 from aila_pipeline.adapters.ledger.records import Tenant
 from aila_pipeline.adapters.objects import ObjectStore, open_store
 from aila_pipeline.domain.intake.sources import allowed, s3_url
@@ -48,8 +49,12 @@ class Outside:
         place = s3_url(url)
         if place is None or not allowed(url, (own_place, *tenant.settings.allowed_sources)):
             raise SourceNotAllowed()
+        inside = place.bucket == own and place.key.startswith(self._own_prefix)
+        if inside and place.key.removeprefix(self._own_prefix).startswith(OWN):
+            # What was kept for all tenants lies there; no list may open it.
+            raise SourceNotAllowed()
         try:
-            if place.bucket == own:
+            if inside:
                 store, key = self._store, place.key.removeprefix(self._own_prefix)
             else:
                 store, key = open_store(f"s3://{place.bucket}", s3_client=self._s3_client()), place.key
