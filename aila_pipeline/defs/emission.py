@@ -96,10 +96,16 @@ def _materialization(event: WaitingEvent, ledger: Ledger, store: ObjectStore) ->
     return dg.AssetMaterialization(
         asset_key=event.kind,
         partition=event.subject_id,
-        description=f"{event.kind} {event.payload['status']}",
+        description=_headline(event),
         metadata={name: _shown(value) for name, value in metadata.items()},
         tags={NUMBER: str(event.n)},
     )
+
+
+def _headline(event: WaitingEvent) -> str:
+    """`call failed: FILE_NOT_FOUND`, since Dagster shows every materialization with the same green mark."""
+    code = event.payload.get("error_code")
+    return f"{event.kind} {event.payload['status']}" + (f": {code}" if code else "")
 
 
 def _report_link(batch_id: str, ledger: Ledger, store: ObjectStore) -> str:
@@ -114,6 +120,9 @@ def _shown(value: object) -> dg.MetadataValue:
     match value:
         case str() if value.startswith(("http://", "https://")):
             return dg.MetadataValue.url(value)
+        case str() if value.startswith(("file://", "s3://")):
+            # A browser opens neither from a page of Dagster's; a path has a button that copies it.
+            return dg.MetadataValue.path(value)
         case bool():
             return dg.MetadataValue.bool(value)
         case int():

@@ -79,6 +79,7 @@ class WorkCall:
     details: CallDetails | None
     warnings: tuple[str, ...]
     results: dict[Stage, StageResult] = field(default_factory=dict)
+    error_code: str | None = None
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ class Work:
                     details=CallDetails.model_validate(row.details) if row.details else None,
                     warnings=tuple(row.warnings),
                     results=found[row.id],
+                    error_code=row.error_code,
                 )
                 for row in rows
             ]
@@ -244,6 +245,7 @@ _CALLS_OF_SHARD = (
         calls.c.warnings,
         attempts.c.n,
         attempts.c.outcome,
+        attempts.c.error_code,
         batch_calls.c.position,
     )
     .join(attempts, (attempts.c.call_id == calls.c.id) & (attempts.c.n == calls.c.attempt))

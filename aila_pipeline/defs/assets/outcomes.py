@@ -46,6 +46,8 @@ def outcomes(
         calls = shard.work.calls(Stage.CALL_AUDIO, Stage.SCORES)
         statuses = Counter(call.status for call in calls)
         shown: dict[str, Any] = {f"status/{status}": count for status, count in sorted(statuses.items())}
+        codes = Counter(call.error_code for call in calls if call.error_code)
+        shown |= {f"failed/{code}": count for code, count in sorted(codes.items())}
         shown |= {"ended_now": len(through), "events_told": told, "batches_closed": ", ".join(closed) or "none"}
         shown["audio_seconds"] = round(sum(_audio_seconds(call) for call in calls), 1)
         return dg.MaterializeResult(metadata=shown, check_results=checks.outcomes(calls, settings))

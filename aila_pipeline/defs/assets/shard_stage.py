@@ -80,11 +80,13 @@ class Tally:
             "calls/done": self.done,
             "calls/current": self.current,
             "calls/failed": self.failed.total(),
-            "seconds": round(self.seconds, 3),
         }
+        sums = {name: round(value, 3) for name, value in sorted(self.sums.items())}
+        shown |= {name: value for name, value in sums.items() if name.startswith("calls/")}
+        shown["processing_seconds"] = round(self.seconds, 3)
         shown |= {f"failed/{code}": count for code, count in sorted(self.failed.items())}
         shown |= {f"warnings/{code}": count for code, count in sorted(self.warned.items())}
-        return shown | {name: round(value, 3) for name, value in sorted(self.sums.items())}
+        return shown | sums
 
 
 @dataclass(frozen=True)

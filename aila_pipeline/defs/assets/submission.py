@@ -45,7 +45,8 @@ def submission(
     if isinstance(outcome, Refused):
         tell_waiting(context.instance, ledger, store, context.log_event, subjects=[batch.id])
         return dg.MaterializeResult(
-            metadata={"state": "refused", "code": outcome.code, "reason": outcome.message, "files": outcome.folder}
+            metadata={"state": "refused", "code": outcome.code, "reason": outcome.message}
+            | _place("files", store, outcome.folder)
         )
     if outcome.shards:
         context.instance.add_dynamic_partitions(str(partitions.shards.name), list(outcome.shards))
@@ -54,8 +55,13 @@ def submission(
     tell_waiting(context.instance, ledger, store, context.log_event, subjects=[outcome.batch_id, *failed[:500]])
     shown = _metadata(outcome.batch_id, outcome.state, ledger, len(outcome.shards))
     if store.exists(rejects_key(outcome.batch_id)):
-        shown["rejected_rows"] = rejects_key(outcome.batch_id)
+        shown |= _place("rejected_rows", store, rejects_key(outcome.batch_id))
     return dg.MaterializeResult(metadata=shown)
+
+
+def _place(name: str, store: ObjectStore, key: str) -> dict[str, Any]:
+    """An address in the store that a person can copy."""
+    return {name: dg.MetadataValue.path(f"{store.url.rstrip('/')}/{key}")}
 
 
 def _metadata(batch_id: str, state: str, ledger: Ledger, shards: int) -> dict[str, Any]:
