@@ -94,11 +94,13 @@ def test_a_shard_tells_what_was_done_in_it(dagster: DagsterPage, shown: Shown) -
 
 
 def test_the_checks_of_a_shard_are_shown(dagster: DagsterPage) -> None:
-    """`few_failures` is yellow: the second shard is one call, which is no recording."""
-    dagster.open("/assets/outcomes?view=checks", until="nothing_lost")
-    dagster.sees("few_failures")
-    dagster.sees("Succeeded")
+    """With what each means, and the counts of its latest evaluation."""
+    dagster.open("/assets/outcomes?view=checks", until="few_failures")
+    dagster.sees("nothing_lost").click()
     dagster.sees("Every call of the shard has ended")
+    dagster.sees("Passed")
+    told = dagster.metadata()
+    assert told["calls"] == told["ended"]
 
 
 def test_each_call_is_an_event_of_its_own(dagster: DagsterPage, shown: Shown) -> None:
