@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -108,7 +109,7 @@ class References:
         return self._database.read(lambda connection: list(connection.scalars(query)))
 
 
-def _results_after(after: tuple[str, str]) -> sa.Select[tuple[str, str, str, object]]:
+def _results_after(after: tuple[str, str]) -> sa.Select[Any]:
     place = sa.tuple_(stage_results.c.call_id, stage_results.c.stage)
     return (
         sa.select(stage_results.c.call_id, stage_results.c.stage, calls.c.tenant_id, stage_results.c.document)
