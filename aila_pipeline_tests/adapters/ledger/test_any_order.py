@@ -232,4 +232,4 @@ def test_the_ledger_stays_sound_whatever_happens(migrated_file: Path) -> None:
 
 @pytest.mark.slow
 def test_the_ledger_stays_sound_over_many_long_stories(migrated_file: Path) -> None:
-    tell_stories(migrated_file, stories=150, steps=50)
+    tell_stories(migrated_file, stories=40, steps=50)
