@@ -28,7 +28,7 @@ Home = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Country = Annotated[str, typer.Option(envvar="AILA_COUNTRY", metavar="XX", help="The tenant's country, like kz.")]
 Firm = Annotated[str, typer.Option(envvar="AILA_FIRM", metavar="NAME", help="The tenant's firm, like acme.")]
-Files = Annotated[list[Path], typer.Argument(metavar="METADATA.csv AUDIOS.zip | BATCH.json", show_default=False)]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="METADATA.csv and AUDIOS.zip, or one BATCH.json.")]
 BatchId = Annotated[str, typer.Argument(metavar="BATCH_ID", show_default=False)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.domain.models import Priority
 from aila_pipeline.errors import AudioInvalid
-from aila_pipeline_tests.adapters.ledger.builders import a_call, an_accepted_batch, received, run
+from aila_pipeline_tests.adapters.ledger.builders import NOW, a_call, an_accepted_batch, received, run
 from aila_pipeline_tests.cli.conftest import Aila
 
 
@@ -23,7 +24,7 @@ def test_an_empty_ledger_tells_how_to_begin(aila: Aila, home: Path) -> None:
 def test_batches_are_listed_newest_first_with_their_counts(aila: Aila, home: Path, ledger: Ledger) -> None:
     done = an_accepted_batch(ledger, a_call(0, "a"), a_call(1, "b"))
     run(ledger, done.shards[0], failing={"b": AudioInvalid()})
-    waiting = an_accepted_batch(ledger, a_call(0, "c"), priority=Priority.BACKFILL)
+    waiting = an_accepted_batch(ledger, a_call(0, "c"), priority=Priority.BACKFILL, now=NOW + timedelta(seconds=1))
     found = aila("status", "--home", home, "--json").json
     assert [each["batch_id"] for each in found] == [waiting.batch_id, done.batch_id]
     assert [each["status"] for each in found] == ["submitted", "partial"]

@@ -62,7 +62,8 @@ def test_the_demo_goes_the_whole_way_and_leaves_its_reports_alone(tmp_path: Path
         "sample-manifest.html",
         "sample-pair.html",
     ]
-    assert list((tmp_path / "tmp").glob("aila*")) == []
+    # onnxruntime's session file would lie here, too, if its telemetry were on.
+    assert list((tmp_path / "tmp").iterdir()) == []
     assert processes_of(tmp_path / "tmp") == []
 
 
