@@ -41,5 +41,5 @@ format: setup ## ruff's formatter and safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## remove what setup and demo made
-	rm -rf $(VENV) .aila
+clean: ## remove what setup, tests and demo made (never a home)
+	rm -rf $(VENV) .aila-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -31,8 +31,6 @@ _MISUSE: type[Exception] = typer.BadParameter.__bases__[0]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. A person never sees a stack trace, unless AILA_DEBUG asks for one."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # onnxruntime, which finds the speech in a call, reports to its maker's servers unless this is set before it loads.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     debug = "--debug" in given or os.environ.get("AILA_DEBUG", "") not in {"", "0"}
     try:
         code = app(given, prog_name="aila", standalone_mode=False)
