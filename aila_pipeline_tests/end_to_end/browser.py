@@ -118,7 +118,7 @@ class DagsterPage:
         """Looks at the backfill's page, which renews itself, until it has ended; returns what it says then."""
         self.open(f"/runs/b/{backfill}", until="Status")
         # Below the label, since the words stand as headings of the table, too.
-        ended = re.compile(r"\bStatus\s+(Completed|Success|Failed|Canceled)\b")
+        ended = re.compile(r"\bStatus\s+(Succeeded|Completed|Failed|Canceled)\b")
         deadline = time.monotonic() + seconds
         while (match := ended.search(self.text())) is None:
             assert time.monotonic() < deadline, f"backfill {backfill} has not ended within {seconds:.0f} s"

@@ -123,7 +123,7 @@ def test_the_end_of_a_batch_leads_to_its_report(dagster: DagsterPage, shown: Sho
 def test_a_sensor_runs_and_has_no_failed_tick(dagster: DagsterPage, sensor: str) -> None:
     dagster.open(f"/locations/{LOCATION}/sensors/{sensor}", until="Running")
     dagster.sees(re.compile(r"^\d+ runs? requested$"))
-    assert dagster.page.get_by_role("checkbox", checked=True).count() == 1
+    dagster.page.get_by_role("checkbox", checked=True).wait_for()
     assert "Failure" not in dagster.text()
 
 
@@ -132,7 +132,7 @@ def test_a_backfill_by_clicks_skips_what_is_current(dagster: DagsterPage, shown:
     recognised = {info.key: info.modified for info in shown.store.list("_aila/transcripts/")}
     dagster.open(f"/locations/{LOCATION}/jobs/process", until="Materialize all…")
     backfill = dagster.launch(dagster.choose_backfill("Materialize all"))
-    assert dagster.wait_for_backfill(backfill, seconds=PATIENCE_SECONDS) in {"Completed", "Success"}
+    assert dagster.wait_for_backfill(backfill, seconds=PATIENCE_SECONDS) in {"Succeeded", "Completed"}
     dagster.open(f"/assets/transcripts?view=partitions&partition={shown.shard}", until="calls/current")
     assert (dagster.metadata()["calls/done"], dagster.metadata()["calls/current"]) == ("0", "2")
     assert {info.key: info.modified for info in shown.store.list("_aila/transcripts/")} == recognised
@@ -145,7 +145,7 @@ def test_a_backfill_with_the_force_tag_recognises_again(dagster: DagsterPage, sh
     recognised = {info.key: info.modified for info in shown.store.list("_aila/transcripts/")}
     dagster.open("/assets/transcripts", until="Materialize…")
     backfill = dagster.launch(dagster.choose_backfill("Materialize", tags={"aila/force": "yes"}))
-    assert dagster.wait_for_backfill(backfill, seconds=PATIENCE_SECONDS) in {"Completed", "Success"}
+    assert dagster.wait_for_backfill(backfill, seconds=PATIENCE_SECONDS) in {"Succeeded", "Completed"}
     dagster.open(f"/assets/transcripts?view=partitions&partition={shown.shard}", until="calls/done")
     assert (dagster.metadata()["calls/done"], dagster.metadata()["calls/current"]) == ("2", "0")
     again = {info.key: info.modified for info in shown.store.list("_aila/transcripts/")}
