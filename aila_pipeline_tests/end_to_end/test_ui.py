@@ -123,7 +123,8 @@ def test_the_end_of_a_batch_leads_to_its_report(dagster: DagsterPage, shown: Sho
 def test_a_sensor_runs_and_has_no_failed_tick(dagster: DagsterPage, sensor: str) -> None:
     dagster.open(f"/locations/{LOCATION}/sensors/{sensor}", until="Running")
     dagster.sees(re.compile(r"^\d+ runs? requested$"))
-    dagster.page.get_by_role("checkbox", checked=True).wait_for()
+    # The switch is a drawing; the box that tells its state is hidden behind it.
+    dagster.page.get_by_role("checkbox", checked=True).wait_for(state="attached")
     assert "Failure" not in dagster.text()
 
 
