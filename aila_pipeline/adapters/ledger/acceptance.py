@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger.attempts import Error, fail_at_once, open_attempts
 from aila_pipeline.adapters.ledger.database import in_groups
-from aila_pipeline.adapters.ledger.tables import batch_calls, calls
+from aila_pipeline.adapters.ledger.tables import batch_calls, calls, stage_results
 from aila_pipeline.domain import ids
 from aila_pipeline.domain.models import Priority, SubmittedCall
 from aila_pipeline.domain.status import CallStatus, Stage
@@ -70,6 +70,9 @@ class Acceptance:
             connection.execute(sa.insert(batch_calls), group)
         if plan.new_data:
             connection.execute(_NEW_DATA, plan.new_data)
+            for renewed in in_groups(row["known_id"] for row in plan.new_data):
+                # What was found in the old data is nothing that a report may show beside the new.
+                connection.execute(sa.delete(stage_results).where(stage_results.c.call_id.in_(renewed)))
         fail_at_once(connection, self.batch_id, plan.failed, now=self.now)
         shards = open_attempts(
             connection,

@@ -7,15 +7,17 @@ import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.tables import attempts, batch_calls, batches, calls, events, shards
-from aila_pipeline.domain.status import BatchStatus, CallStatus
-from aila_pipeline.errors import AudioInvalid
+from aila_pipeline.domain.status import BatchStatus, CallStatus, Stage
+from aila_pipeline.errors import AudioInvalid, RecognitionFailed
 from aila_pipeline_tests.adapters.ledger.builders import (
     NOW,
     a_call,
     a_submission,
     a_tenant,
+    a_version,
     accept,
     an_accepted_batch,
+    holding,
     received,
     rows,
     run,
@@ -142,6 +144,20 @@ def test_a_known_call_that_failed_is_tried_again_with_the_new_data_and_both_batc
     assert_sound(ledger)
     assert set(run(ledger, second.shards[0])) == {first.batch_id, second.batch_id}
     assert_sound(ledger)
+
+
+def test_new_data_of_a_failed_call_forgets_what_was_found_in_the_old(ledger: Ledger) -> None:
+    first = an_accepted_batch(ledger, a_call(0, "c-1"))
+    with holding(ledger, first.shards[0]) as work:
+        (call,) = work.calls()
+        work.save(call, a_version(Stage.CALL_AUDIO), {"sha256": "00"}, seconds=0.1)
+        work.fail(call, Stage.TRANSCRIPTS, RecognitionFailed())
+        work.end([])
+    second = an_accepted_batch(ledger, a_call(0, "c-1", url="s3://calls/mended.wav"))
+    with holding(ledger, second.shards[0]) as work:
+        (call,) = work.calls(Stage.CALL_AUDIO)
+    assert call.n == 2
+    assert call.results == {}
 
 
 def test_a_rejected_item_with_a_known_id_leaves_the_known_call_alone(ledger: Ledger) -> None:
