@@ -109,8 +109,10 @@ class CallDetails(Frozen):
 
 
 class Problem(Frozen):
-    """One thing that is wrong with one row (from 1, as a spreadsheet counts data rows + header: the first data row is
-    row 2) or item (`index`, from 0). `field` is None when the row as a whole is meant."""
+    """One thing that is wrong with one row or item; `field` is None when it is meant as a whole.
+
+    `position` counts rows as a spreadsheet does (the header is 1, so the first call is 2), or items from 0.
+    """
 
     position: int
     field: str | None
