@@ -1,7 +1,7 @@
 """Checks: what a data engineer wants told about a shard before a client tells it. Green, yellow (WARN) or red (ERROR).
 
 Lives here: every check of every asset, evaluated in the asset's own step, so that it costs no run of its own. Does
-not: anything that changes data.
+not: anything that changes data. Dagster's pages show an asset's newest check, so each names the shard it looked at.
 """
 
 from collections.abc import Sequence
@@ -39,23 +39,23 @@ def specs(stage: Stage) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def call_audio(calls: Sequence[WorkCall]) -> list[dg.AssetCheckResult]:
+def call_audio(shard_id: str, calls: Sequence[WorkCall]) -> list[dg.AssetCheckResult]:
     """On the recordings of a shard."""
     return [
-        _warned("no_silent_channel", calls, Warn.SILENT_CHANNEL),
-        _warned("no_dual_mono", calls, Warn.DUAL_MONO),
-        _warned("duration_as_declared", calls, Warn.DURATION_MISMATCH),
+        _warned("no_silent_channel", shard_id, calls, Warn.SILENT_CHANNEL),
+        _warned("no_dual_mono", shard_id, calls, Warn.DUAL_MONO),
+        _warned("duration_as_declared", shard_id, calls, Warn.DURATION_MISMATCH),
     ]
 
 
-def _warned(name: str, calls: Sequence[WorkCall], warning: Warn) -> dg.AssetCheckResult:
+def _warned(name: str, shard_id: str, calls: Sequence[WorkCall], warning: Warn) -> dg.AssetCheckResult:
     """Passed when no call carries the warning."""
     found = [call.id for call in calls if warning in call.warnings]
     return dg.AssetCheckResult(
         check_name=name,
         passed=not found,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"calls": len(calls), "found": len(found), "first_ids": found[:10]},
+        metadata={"shard": shard_id, "calls": len(calls), "found": len(found), "first_ids": found[:10]},
     )
 
 
@@ -84,7 +84,7 @@ def stale_results(ledger: Ledger, analysis: Analysis) -> dg.AssetCheckResult:
     )
 
 
-def outcomes(calls: Sequence[WorkCall], settings: Settings) -> list[dg.AssetCheckResult]:
+def outcomes(shard_id: str, calls: Sequence[WorkCall], settings: Settings) -> list[dg.AssetCheckResult]:
     """On how the shard ended."""
     open_calls = [call.id for call in calls if call.open or CallStatus(call.status) not in TERMINAL]
     failed = sum(call.status == CallStatus.FAILED for call in calls)
@@ -93,12 +93,12 @@ def outcomes(calls: Sequence[WorkCall], settings: Settings) -> list[dg.AssetChec
         dg.AssetCheckResult(
             check_name="nothing_lost",
             passed=not open_calls,
-            metadata={"calls": len(calls), "ended": len(calls) - len(open_calls), "open_ids": open_calls[:10]},
+            metadata={"shard": shard_id, "calls": len(calls), "open": len(open_calls), "open_ids": open_calls[:10]},
         ),
         dg.AssetCheckResult(
             check_name="few_failures",
             passed=share <= settings.failure_share,
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={"failed": failed, "share": round(share, 3), "limit": settings.failure_share},
+            metadata={"shard": shard_id, "failed": failed, "share": round(share, 3), "limit": settings.failure_share},
         ),
     ]

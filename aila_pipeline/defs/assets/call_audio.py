@@ -62,7 +62,9 @@ def call_audio(
             )
         )
         calls = shard.work.calls(Stage.CALL_AUDIO)
-        return dg.MaterializeResult(metadata=tally.metadata(), check_results=checks.call_audio(calls))
+        return dg.MaterializeResult(
+            metadata=tally.metadata(), check_results=checks.call_audio(shard.work.shard_id, calls)
+        )
 
     yield from held_shard(context, settings, ledger, body)
 

@@ -50,7 +50,7 @@ def outcomes(
         shown |= {f"failed/{code}": count for code, count in sorted(codes.items())}
         shown |= {"ended_now": len(through), "events_told": told, "batches_closed": ", ".join(closed) or "none"}
         shown["audio_seconds"] = round(sum(_audio_seconds(call) for call in calls), 1)
-        return dg.MaterializeResult(metadata=shown, check_results=checks.outcomes(calls, settings))
+        return dg.MaterializeResult(metadata=shown, check_results=checks.outcomes(shard.work.shard_id, calls, settings))
 
     yield from held_shard(context, settings, ledger, body)
 

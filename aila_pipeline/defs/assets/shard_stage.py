@@ -197,6 +197,10 @@ def held_shard(
     body: Callable[[ShardRun], dg.MaterializeResult],
 ) -> Iterator[dg.MaterializeResult]:
     """Run `body` while this process holds the partition's shard; yield its result, or nothing if it was lost."""
+    if not context.has_partition_key:
+        raise dg.Failure(
+            "choose a shard: this asset and its checks run for one partition at a time", allow_retries=False
+        )
     try:
         with ledger.claimed(
             context.partition_key,
