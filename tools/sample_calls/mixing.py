@@ -49,7 +49,11 @@ class Recording:
 
 
 def perform(dialogue: Dialogue) -> Recording:
-    """The dialogue as sound. The same dialogue gives the same samples: the seed is its name."""
+    """The dialogue as sound, with pauses and line noise seeded by its name.
+
+    flite takes the noise of its voices from the C library's `rand`, so the samples also depend on what this process
+    has spoken before: the whole script, in order, is what gives the same samples again.
+    """
     random = np.random.default_rng(zlib.crc32(dialogue.name.encode()))
     voices = {"operator": dialogue.operator.voice, "client": dialogue.client.voice}
     pieces: list[tuple[int, Role, NDArray[np.float32]]] = []
