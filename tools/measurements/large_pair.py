@@ -35,6 +35,7 @@ from aila_pipeline.settings import Settings
 from aila_pipeline.stack import Stack
 
 RATE_HZ = 8_000
+TELL_EVERY_SECONDS = 30.0
 HEADER = "audio_file_name,client_phone_number,operator_name,start_time,segment_type,right_channel,left_channel\n"
 
 
@@ -85,6 +86,7 @@ def resident(home: Path) -> Iterator[tuple[str, int]]:
 def watch(ledger: Ledger, home: Path, console: Console) -> tuple[BatchView, dict[str, int]]:
     """Wait until the batch has ended; returns it with the peak memory per kind of process."""
     peaks: dict[str, int] = {}
+    begun = told = time.monotonic()
     with console.status("waiting for the batch") as status:
         while True:
             for name, size in resident(home):
@@ -92,7 +94,11 @@ def watch(ledger: Ledger, home: Path, console: Console) -> tuple[BatchView, dict
             found = ledger.views.recent()
             if found:
                 done = sum(found[0].counts.values()) - found[0].pending
-                status.update(f"{found[0].status}: {done} of {sum(found[0].counts.values())} calls ended")
+                line = f"{found[0].status}: {done} of {sum(found[0].counts.values())} calls ended"
+                status.update(line)
+                if time.monotonic() - told > TELL_EVERY_SECONDS:
+                    told = time.monotonic()
+                    console.print(f"{told - begun:6.0f} s  {line}")
                 if found[0].status.terminal and ledger.events.waiting() == 0:
                     return found[0], peaks
             time.sleep(1.0)
@@ -112,7 +118,7 @@ def main() -> None:
     """Measure, print, and exit with 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=5_000)
-    parser.add_argument("--in-flight", type=int, default=2, help="shards processed at one time")
+    parser.add_argument("--in-flight", type=int, default=4, help="shards processed at one time")
     chosen = parser.parse_args()
     console = Console()
     with tempfile.TemporaryDirectory(prefix="aila-large-") as folder:
