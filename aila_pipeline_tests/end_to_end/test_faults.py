@@ -10,77 +10,23 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import av
-import dagster as dg
 import numpy as np
 import pytest
 
-from aila_pipeline.adapters.ledger import Ledger
-from aila_pipeline.adapters.objects import ObjectStore, open_store
-from aila_pipeline.audit import Audit
-from aila_pipeline.dagster_home import dagster_environment
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.settings import Settings
-from aila_pipeline.stack import Stack
 from aila_pipeline_tests.adapters.sounds import a_recording
-from aila_pipeline_tests.domain.intake.builders import a_csv, a_row
-from aila_pipeline_tests.end_to_end.in_process import zipped
+from aila_pipeline_tests.end_to_end.site import Site, at_work, environment, wait_until
 
 pytestmark = pytest.mark.slow
 
 KILLS = 20
 REPEATS = 2
-PATIENCE_SECONDS = 600.0
-
-
-class Site:
-    """A home with its ledger and store, whose stack may be up or down."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.ledger = Ledger(settings.ledger_url)
-        self.ledger.migrate()
-        self.store: ObjectStore = open_store(settings.store_url)
-
-    def up(self) -> Stack:
-        """A stack on this home, to be entered."""
-        return Stack(self.settings, dagster_port=0, env=environment(self.settings))
-
-    def drop(self, files: dict[str, bytes], place: str = "inbox/kz/acme/one") -> None:
-        """A pair with a row for each file."""
-        self.store.write(f"{place}/audios.zip", zipped(files))
-        self.store.write(f"{place}/metadata.csv", a_csv(*(a_row(name) for name in files)))
-
-    def ended(self) -> bool:
-        """Whether there is a batch and all have ended."""
-        batches = self.ledger.views.recent()
-        return bool(batches) and all(batch.status.terminal for batch in batches)
-
-    def shards_exist(self) -> bool:
-        """Whether the batch has been cut."""
-        return any(batch.counts for batch in self.ledger.views.recent())
-
-    def differences(self) -> list[str]:
-        """What the audit finds, and what is not told yet."""
-        os.environ.update(dagster_environment(self.settings))
-        with dg.DagsterInstance.get() as instance:
-            audit = Audit(self.settings, self.ledger, self.store, instance, lambda _line: None)
-            return [f"{found.kind} {found.subject}: {found.what}" for found in audit.differences()]
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """The settings as the stack's children read them."""
-    return {
-        "AILA_HOME": str(settings.home),
-        "AILA_WHISPER_MODEL": "demo",
-        "AILA_DEMO": "1",
-        "AILA_LEASE_SECONDS": str(settings.lease_seconds),
-        "AILA_CRASH_LIMIT": str(settings.crash_limit),
-    }
 
 
 @pytest.fixture
@@ -104,14 +50,6 @@ def recordings(folder: Path, speech: bytes, count: int) -> dict[str, bytes]:
         path = a_recording(folder / f"{number}.flac", "flac", *channels, rate_hz=rate_hz)
         files[f"call_{number:02}.flac"] = path.read_bytes()
     return files
-
-
-def wait_until(true: Callable[[], bool], what: str) -> None:
-    """Poll twice a second."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, f"gave up waiting until {what}"
-        time.sleep(0.5)
 
 
 def recognised(site: Site) -> dict[str, datetime]:
@@ -183,16 +121,3 @@ def test_a_killed_daemon_is_started_again_and_the_work_goes_on(site: Site, speec
         os.kill(stack.pids()["daemon"], signal.SIGKILL)
         wait_until(site.ended, "every batch has ended")
     assert site.differences() == []
-
-
-def at_work(site: Site) -> dict[int, str]:
-    """Process ids and command lines of all that works on the home, this process left out."""
-    found = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = str(site.settings.home).encode() in (process / "environ").read_bytes()
-            if ours and int(process.name) != os.getpid():
-                found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:  # it has ended meanwhile
-            continue
-    return found
