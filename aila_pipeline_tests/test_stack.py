@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -26,13 +27,16 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 LONG_NAP = {SECONDS_TAG: "600"}
 
 
-def wait_for(what: Callable[[], object], seconds: float = 120.0) -> None:
-    """Returns once `what` is true; a Dagster that does not answer counts as not yet."""
+T = TypeVar("T")
+
+
+def wait_for(what: Callable[[], T], seconds: float = 120.0) -> T:
+    """What `what` gives once that is true; a Dagster that does not answer counts as not yet."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            if what():
-                return
+            if found := what():
+                return found
         except DagsterUnavailable:
             pass
         time.sleep(0.1)
@@ -121,7 +125,8 @@ def test_a_killed_code_server_takes_its_runs_along_and_comes_back(stack: Stack, 
     wait_for(lambda: client.run_status(run) == "FAILURE")
     assert not Path(f"/proc/{worker}").exists()
     wait_for(lambda: client.health().location_loaded and stack.pids().get("code-server", server) != server)
-    again = client.launch("take_nap")
+    # The web server may take its old connection to the code server for a good one a moment longer.
+    again = wait_for(lambda: client.launch("take_nap"))
     wait_for(lambda: client.run_status(again) == "SUCCESS")
 
 

@@ -20,7 +20,7 @@ from faster_whisper import WhisperModel
 
 from aila_pipeline.adapters.audio import channel_blocks, inspect
 from aila_pipeline.adapters.speech import Recogniser, channels_to_recognise
-from aila_pipeline.adapters.speech_model import find_model
+from aila_pipeline.adapters.speech_model import find_model, read_card
 from aila_pipeline.domain.models import AudioFacts, Recognition
 from aila_pipeline.errors import LeaseLost, ModelUnavailable, RecognitionFailed
 from aila_pipeline.settings import Settings
@@ -91,12 +91,7 @@ def test_a_call_is_heard_exactly_as_plain_faster_whisper_hears_its_channels() ->
     for channel in (0, 1):
         samples = np.concatenate(list(channel_blocks(TWO_VOICES, channel)))
         segments, _ = plain.transcribe(
-            samples,
-            vad_filter=True,
-            word_timestamps=True,
-            language="en",
-            condition_on_previous_text=False,
-            temperature=0.0,
+            samples, vad_filter=True, word_timestamps=True, language="en", beam_size=5, **read_card(model).options
         )
         expected += [
             (channel, word.word.strip(), round(float(word.start), 3), round(float(word.end), 3))
