@@ -109,6 +109,10 @@ class Supervision:
             os.kill(pid, signal.SIGKILL)
         since = time.time()
         janitor = self._start_janitor() if self._has_storage() else None
+        if janitor is not None and storage_url(self._settings) is not None:
+            # On a fresh PostgreSQL it makes Dagster's tables; two processes that do so at once fail (seen once in two).
+            self._await_janitor(janitor)
+            janitor = None
         self._socket.unlink(missing_ok=True)
         self._server.start(self._environment)
         self._web.start(self._environment)
