@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PACKAGE = Path(__file__).parent
@@ -52,13 +52,33 @@ class Settings(BaseSettings):
     max_rows: int = Field(100_000, description="rows of one pair in the drop zone")
     checklists: Path = Field(_PACKAGE / "demo" / "checklists", description="directory of checklist YAML files")
 
+    api_url: str | None = Field(
+        None, description="the API as clients reach it, for URLs it hands out; default: as asked"
+    )
+    api_max_rows: int = Field(10_000, description="rows of one pair that comes through the API")
+    upload_seconds: Annotated[int, Field(ge=1)] = Field(3600, description="how long the URLs of an upload can be used")
+    upload_secret: SecretStr | None = Field(None, description="signs upload URLs of a directory; default: kept in home")
+    max_upload_bytes: int = Field(5 * 1024**3, description="one PUT to a directory store; S3 itself takes 5 GiB")
+    idempotency_hours: float = Field(24.0, description="how long the answer to an Idempotency-Key is remembered")
+
+    fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="host:port pairs that audio may be fetched from although address or port is not public"
+    )
+    fetch_connect_seconds: float = Field(10.0, description="patience for a connection to an audio host")
+    fetch_first_byte_seconds: float = Field(30.0, description="patience for its answer, and for each further block")
+    fetch_slowest_bytes_per_second: float = Field(4096.0, description="slower than this over a minute is given up")
+    fetch_tries: Annotated[int, Field(ge=1)] = Field(4, description="connections one download may take")
+    fetch_per_host: Annotated[int, Field(ge=1)] = Field(4, description="downloads from one host at one time")
+    fetch_ahead: Annotated[int, Field(ge=1)] = Field(8, description="recordings of a shard downloaded at one time")
+    probe_seconds: float = Field(5.0, description="how long a submission may look whether its URLs answer; 0: not")
+
     failure_share: float = Field(0.2, description="a shard in which more of the calls failed raises a warning")
     demo: bool = Field(False, description="this is a demo: the demo model is not warned about")
 
     dagster_url: str = "http://127.0.0.1:3000"
     keep_partitions_days: Annotated[int, Field(ge=1)] = 30
 
-    @field_validator("watch_prefixes", mode="before")
+    @field_validator("watch_prefixes", "fetch_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """`inbox/,` is the two prefixes `inbox/` and the root."""

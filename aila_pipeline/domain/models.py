@@ -67,6 +67,10 @@ class TenantSettings(Frozen):
     language: str | None = None
     allowed_sources: tuple[str, ...] = ()
     """`s3://bucket/prefix` places that audio URLs of this tenant may point to."""
+    batches_per_hour: Annotated[int, Field(ge=0)] = 100
+    calls_per_hour: Annotated[int, Field(ge=0)] = 10_000
+    concurrent_batches: Annotated[int, Field(ge=0)] = 10
+    """Contract B's limits, for what comes through the API."""
 
 
 class ArchiveSource(Frozen):
@@ -77,7 +81,7 @@ class ArchiveSource(Frozen):
 
 
 class UrlSource(Frozen):
-    """Audio at a URL (`s3://…`)."""
+    """Audio at a URL (`https://…` or `s3://…`)."""
 
     kind: Literal["url"] = "url"
     url: str

@@ -6,6 +6,9 @@
     calls 1-n attempts                one try each; the newest decides the call's status
     calls 1-n stage_results           what each stage found, with the version that found it
     events                            what is to be told to Dagster, once each
+    users 1-n api_keys                who may ask the API, as SHA-256 alone
+    users 1-n uploads                 keys of the store that were issued for a pair
+    tenants 1-n idempotency_keys      the first answer to each, for as long as it is remembered
 
 Lives here: columns and constraints. Does not: queries. A change here needs a migration beside it (a test compares).
 """
@@ -87,6 +90,7 @@ batches = sa.Table(
     _key("tenant_id", "tenants.id"),
     _key("user_id", "users.id"),
     sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("door", sa.String(10), nullable=False, default="drop-zone", server_default="drop-zone"),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("priority", sa.String(10), nullable=False),
     sa.Column("state", sa.String(10), nullable=False),
@@ -96,6 +100,11 @@ batches = sa.Table(
     sa.Column("sources", sa.JSON, nullable=False),
     sa.Column("problem", sa.JSON(none_as_null=True)),
     sa.Column("total_calls", sa.Integer, nullable=False, default=0),
+    # What came through the API counts towards the tenant's limits: the calls of this submission, else nothing.
+    sa.Column("counted_calls", sa.Integer),
+    # As they were when the batch last ended, so that a list of batches need not count calls.
+    sa.Column("completed_calls", sa.Integer),
+    sa.Column("failed_calls", sa.Integer),
     sa.Column("warnings", sa.JSON, nullable=False),
     sa.Column("launches", sa.Integer, nullable=False, default=0),
     sa.Column("closings", sa.Integer, nullable=False, default=0),
@@ -109,6 +118,7 @@ batches = sa.Table(
     sa.UniqueConstraint("tenant_id", "digest"),
     sa.Index(None, "state"),
     sa.Index(None, "received_at"),
+    sa.Index(None, "tenant_id", "received_at"),
 )
 
 calls = sa.Table(
@@ -131,6 +141,9 @@ calls = sa.Table(
     _time("ended_at"),
     sa.UniqueConstraint("tenant_id", "external_id"),
     sa.Index(None, "status", "ended_at"),
+    # Ids sort by time, so these two page through a tenant's calls, newest first.
+    sa.Index(None, "tenant_id", "id"),
+    sa.Index(None, "tenant_id", "status", "id"),
 )
 
 batch_calls = sa.Table(
@@ -211,6 +224,7 @@ stage_results = sa.Table(
     sa.Column("run_id", sa.String(64)),
     _time("created_at", nullable=False),
     sa.Index(None, "stage", "made_by"),
+    sa.Index(None, "created_at"),
 )
 
 events = sa.Table(
@@ -231,4 +245,45 @@ events = sa.Table(
         sqlite_where=sa.text("emitted_at IS NULL"),
         postgresql_where=sa.text("emitted_at IS NULL"),
     ),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    _key("id", primary_key=True),
+    _key("tenant_id", "tenants.id"),
+    _key("user_id", "users.id"),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("hint", sa.String(8), nullable=False),
+    _time("created_at", nullable=False),
+    _time("last_used_at"),
+    _time("revoked_at"),
+    sa.Index(None, "tenant_id"),
+)
+
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    _key("id", primary_key=True),
+    _key("tenant_id", "tenants.id"),
+    _key("user_id", "users.id"),
+    sa.Column("metadata_key", sa.String(1024), nullable=False),
+    sa.Column("audios_key", sa.String(1024), nullable=False),
+    _time("created_at", nullable=False),
+    _time("expires_at", nullable=False),
+    sa.Index(None, "expires_at"),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    _key("tenant_id", "tenants.id", primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("request", sa.String(64), nullable=False),
+    sa.Column("claim_token", sa.String(64), nullable=False),
+    _time("claimed_until", nullable=False),
+    sa.Column("answer_status", sa.Integer),
+    sa.Column("answer", sa.JSON(none_as_null=True)),
+    _time("created_at", nullable=False),
+    sa.Index(None, "created_at"),
 )
