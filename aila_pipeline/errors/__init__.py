@@ -53,7 +53,8 @@ AilaError
 │   ├── RequestInvalid              VALIDATION_ERROR       422  each error is listed by row or index
 │   ├── UploadMissing               UPLOAD_MISSING         422  step 3 before step 2
 │   ├── IdempotencyKeyReused        IDEMPOTENCY_KEY_REUSED 422  the key was used for another body
-│   └── LimitReached                RATE_LIMIT_EXCEEDED    429  with the seconds to wait
+│   ├── LimitReached                RATE_LIMIT_EXCEEDED    429  with the seconds to wait
+│   └── RequestFailed               INTERNAL_ERROR         500  a case that the program does not know
 ├── InfrastructureError             nobody's call is at fault; the shard stops and is launched again
 │   ├── LedgerUnavailable           LEDGER_UNAVAILABLE
 │   ├── StoreUnavailable            STORE_UNAVAILABLE
@@ -152,6 +153,7 @@ from aila_pipeline.errors.requests import (
     MethodNotAllowed,
     NotFound,
     RequestContradictory,
+    RequestFailed,
     RequestInFlight,
     RequestInvalid,
     RequestRefused,
@@ -233,6 +235,7 @@ __all__ = [
     "ProcessingCrashed",
     "RecognitionFailed",
     "RequestContradictory",
+    "RequestFailed",
     "RequestInFlight",
     "RequestInvalid",
     "RequestRefused",

@@ -96,3 +96,9 @@ class LimitReached(RequestRefused):
     def __init__(self, limit: str = "", retry_after_seconds: int = 60) -> None:
         self.retry_after_seconds = retry_after_seconds
         super().__init__(limit, {"limit": limit, "retry_after_seconds": retry_after_seconds})
+
+
+class RequestFailed(RequestRefused):
+    http_status = 500
+    code, what = "INTERNAL_ERROR", "the program met a case in this request that it does not know"
+    advice = "please report it with the header `X-Request-Id` of this answer"

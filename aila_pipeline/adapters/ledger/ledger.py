@@ -13,6 +13,7 @@ from aila_pipeline.adapters.ledger.audits import Contradictions, References
 from aila_pipeline.adapters.ledger.batches import Batches
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.events import Events
+from aila_pipeline.adapters.ledger.keys import ApiKeys
 from aila_pipeline.adapters.ledger.leases import process_token
 from aila_pipeline.adapters.ledger.results import Results
 from aila_pipeline.adapters.ledger.shards import Shards
@@ -28,6 +29,7 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self.database = Database(url)
         self.tenants = Tenants(self.database)
+        self.keys = ApiKeys(self.database)
         self.batches = Batches(self.database)
         self.arrivals = Arrivals(self.database)
         self.shards = Shards(self.database)

@@ -1,0 +1,43 @@
+"""`python -m aila_pipeline.api`: one process of the API, on the settings of its environment.
+
+Lives here: the server. Does not: the app (app.py), or who supervises it (supervision.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import uvicorn
+
+from aila_pipeline.adapters.parent_watch import die_with_parent, supervised
+from aila_pipeline.api.app import create_app
+from aila_pipeline.settings import Settings
+
+GRACE_SECONDS = 5
+
+
+def serve(settings: Settings, *, host: str, port: int) -> None:
+    """Answer requests until SIGTERM or Ctrl-C; requests in flight get a few seconds to end."""
+    uvicorn.run(
+        create_app(settings),
+        host=host,
+        port=port,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def main() -> None:
+    """Parse `--host` and `--port`, and serve."""
+    parser = argparse.ArgumentParser(prog="python -m aila_pipeline.api")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    given = parser.parse_args()
+    if supervised():
+        die_with_parent()
+    serve(Settings(), host=given.host, port=given.port)
+
+
+if __name__ == "__main__":
+    main()
