@@ -4,7 +4,8 @@ Lives here: which call a row or item means (contracts, gap 20), and what is writ
 (domain/intake), copying files, ending attempts (attempts.py).
 
     id unknown                      a new call, attempt 1
-    id known, completed or open     same data: linked, nothing is done twice; other data: EXTERNAL_ID_CONFLICT
+    id known, completed or open     same data: linked, nothing is done twice; other data: EXTERNAL_ID_CONFLICT,
+                                    which refuses the whole where `conflicts_refuse` (the API's list; gap 19)
     id known, failed                the same call with the new data, next attempt; its other batches show it too
     rejected row                    a call that has failed already, with its reasons
     id used by an earlier item      a call that has failed already; intake refuses such submissions
@@ -14,8 +15,10 @@ A call that failed here has no data in the ledger unless it was accepted: there 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,9 +27,9 @@ from aila_pipeline.adapters.ledger.attempts import Error, fail_at_once, open_att
 from aila_pipeline.adapters.ledger.database import in_groups
 from aila_pipeline.adapters.ledger.tables import batch_calls, calls, stage_results
 from aila_pipeline.domain import ids
-from aila_pipeline.domain.models import Priority, SubmittedCall
+from aila_pipeline.domain.models import Priority, Problem, SubmittedCall
 from aila_pipeline.domain.status import CallStatus, Stage
-from aila_pipeline.errors import ExternalIdConflict
+from aila_pipeline.errors import ExternalIdConflict, ManifestInvalid
 
 
 @dataclass
@@ -39,6 +42,49 @@ class _Plan:
     to_open: list[str] = field(default_factory=list)
     failed: list[tuple[str, Error]] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    conflicts: list[int] = field(default_factory=list)
+
+
+class Fate(StrEnum):
+    """What becomes of one row or item at acceptance."""
+
+    NEW = "new"
+    LINKED = "linked"
+    TRIED_AGAIN = "tried_again"
+    CONFLICT = "conflict"
+
+
+def fate_of(call: SubmittedCall, known: sa.Row[Any] | None, fingerprint: str | None) -> Fate:
+    """Which of the cases above it is; `known` is the call of its id (status, fingerprint), if there is one."""
+    if known is None:
+        return Fate.NEW
+    if known.status == CallStatus.FAILED and call.accepted:
+        return Fate.TRIED_AGAIN
+    return Fate.LINKED if call.accepted and known.fingerprint == fingerprint else Fate.CONFLICT
+
+
+def known_calls(
+    connection: sa.Connection, tenant_id: str, external_ids: Iterable[str], *, lock: bool = False
+) -> dict[str, sa.Row[Any]]:
+    """The tenant's calls that are known by these ids."""
+    found: dict[str, sa.Row[Any]] = {}
+    for group in in_groups(sorted(set(external_ids))):
+        query = (
+            sa.select(calls.c.id, calls.c.external_id, calls.c.status, calls.c.fingerprint)
+            .where(calls.c.tenant_id == tenant_id, calls.c.external_id.in_(group))
+            .order_by(calls.c.external_id)
+        )
+        rows = connection.execute(query.with_for_update(key_share=True) if lock else query)
+        found.update({row.external_id: row for row in rows})
+    return found
+
+
+def conflict(positions: Iterable[int]) -> ManifestInvalid:
+    """The refusal of a list in which these items have the ids of other calls."""
+    told = f"{ExternalIdConflict.code}: {ExternalIdConflict.what}"
+    code, name = ExternalIdConflict.code, "external_id"
+    problems = tuple(Problem(position=i, field=name, code=code, message=told) for i in sorted(positions))
+    return ManifestInvalid(f"{len(problems)} calls have the external_id of another call", problems=problems)
 
 
 @dataclass(frozen=True)
@@ -50,7 +96,8 @@ class Acceptance:
     priority: Priority
     shard_size: int
     now: datetime
-    fingerprints: dict[int, str]
+    fingerprints: Mapping[int, str]
+    conflicts_refuse: bool = False
 
     def write(self, connection: sa.Connection, submitted: tuple[SubmittedCall, ...]) -> tuple[list[str], int]:
         """Write everything; returns the new shards' keys and how many calls have failed already."""
@@ -64,6 +111,8 @@ class Acceptance:
             else:
                 plan.ids.add(call.external_id)
                 self._place(plan, call, known.get(call.external_id))
+        if plan.conflicts and self.conflicts_refuse:
+            raise conflict(plan.conflicts)
         for group in in_groups(plan.new_calls):
             connection.execute(sa.insert(calls), group)
         for group in in_groups(plan.links):
@@ -90,32 +139,26 @@ class Acceptance:
         One that ended while it is being linked would not know of this batch, and never close it. Sorted, so that two
         acceptances lock in the same order.
         """
-        found: dict[str, sa.Row[Any]] = {}
-        for group in in_groups(sorted(set(external_ids))):
-            query = (
-                sa.select(calls.c.id, calls.c.external_id, calls.c.status, calls.c.fingerprint)
-                .where(calls.c.tenant_id == self.tenant_id, calls.c.external_id.in_(group))
-                .order_by(calls.c.external_id)
-                .with_for_update(key_share=True)
-            )
-            found.update({row.external_id: row for row in connection.execute(query)})
-        return found
+        return known_calls(connection, self.tenant_id, external_ids, lock=True)
 
     def _place(self, plan: _Plan, call: SubmittedCall, known: sa.Row[Any] | None) -> None:
-        """Decide which call this row or item is, and what is to be written for it."""
-        if known is None:
-            self._add(plan, call, external_id=call.external_id)
-        elif known.status == CallStatus.FAILED and call.accepted:
-            plan.new_data.append(self._data(call) | {"batch_id": self.batch_id, "known_id": known.id})
-            plan.to_open.append(known.id)
-            self._link(plan, call, known.id)
-        elif call.accepted and known.fingerprint == self.fingerprints[call.position]:
-            self._link(plan, call, known.id)
-        else:
-            self._add(plan, call, external_id=None, conflict=True)
+        """Decide which call this row or item is, and note what is to be written for it."""
+        match fate_of(call, known, self.fingerprints.get(call.position)):
+            case Fate.NEW:
+                self._add(plan, call, external_id=call.external_id)
+            case Fate.TRIED_AGAIN if known is not None:
+                plan.new_data.append(self._data(call) | {"batch_id": self.batch_id, "known_id": known.id})
+                plan.to_open.append(known.id)
+                self._link(plan, call, known.id)
+            case Fate.LINKED if known is not None:
+                self._link(plan, call, known.id)
+            case _:
+                self._add(plan, call, external_id=None, conflict=True)
 
     def _add(self, plan: _Plan, call: SubmittedCall, *, external_id: str | None, conflict: bool = False) -> None:
         """A new call; failed if its row was rejected, or for the `conflict` of its id with another call."""
+        if conflict:
+            plan.conflicts.append(call.position)
         call_id = ids.call_id(self.now)
         row: dict[str, Any] = {
             "id": call_id,

@@ -205,9 +205,11 @@ def close_batches(connection: sa.Connection, batch_ids: Iterable[str], *, now: d
         if not status.terminal:
             continue
         closing = batch.closings + 1
-        connection.execute(sa.update(batches).where(batches.c.id == batch_id).values(ended_at=now, closings=closing))
+        completed, failed = counts.get(CallStatus.COMPLETED, 0), counts.get(CallStatus.FAILED, 0)
+        ended = {"ended_at": now, "closings": closing, "completed_calls": completed, "failed_calls": failed}
+        connection.execute(sa.update(batches).where(batches.c.id == batch_id).values(**ended))
         payload = {"status": status, "closing": closing, "calls": batch.total_calls}
-        payload |= {"completed": counts.get(CallStatus.COMPLETED, 0), "failed": counts.get(CallStatus.FAILED, 0)}
+        payload |= {"completed": completed, "failed": failed}
         connection.execute(
             sa.insert(events).values(kind="batch", subject_id=batch_id, n=closing, payload=payload, created_at=now)
         )

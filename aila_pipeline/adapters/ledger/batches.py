@@ -285,4 +285,5 @@ def batch_of(row: sa.Row[Any], tenant: Tenant) -> Batch:
         problem=row.problem,
         duplicate_of=row.duplicate_of,
         received_at=row.received_at,
+        door=row.door,
     )

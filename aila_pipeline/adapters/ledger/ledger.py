@@ -13,11 +13,14 @@ from aila_pipeline.adapters.ledger.audits import Contradictions, References
 from aila_pipeline.adapters.ledger.batches import Batches
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.events import Events
+from aila_pipeline.adapters.ledger.idempotency import Idempotency
 from aila_pipeline.adapters.ledger.keys import ApiKeys
 from aila_pipeline.adapters.ledger.leases import process_token
 from aila_pipeline.adapters.ledger.results import Results
 from aila_pipeline.adapters.ledger.shards import Shards
+from aila_pipeline.adapters.ledger.submissions import Submissions
 from aila_pipeline.adapters.ledger.tenants import Tenants
+from aila_pipeline.adapters.ledger.uploads import Uploads
 from aila_pipeline.adapters.ledger.views import Views
 from aila_pipeline.adapters.ledger.work import Work, claimed
 from aila_pipeline.errors import SettingInvalid
@@ -30,6 +33,9 @@ class Ledger:
         self.database = Database(url)
         self.tenants = Tenants(self.database)
         self.keys = ApiKeys(self.database)
+        self.uploads = Uploads(self.database)
+        self.idempotency = Idempotency(self.database)
+        self.submissions = Submissions(self.database)
         self.batches = Batches(self.database)
         self.arrivals = Arrivals(self.database)
         self.shards = Shards(self.database)

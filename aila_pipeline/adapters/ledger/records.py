@@ -27,7 +27,8 @@ class Tenant:
 class Batch:
     """One submission, as far as its `submission` run and its shards need it.
 
-    `sources` are the pinned objects it came as (key, size_bytes, etag, modified, version_id).
+    `sources` are the pinned objects it came as (key, size_bytes, etag, modified, version_id); a list of calls that
+    came through the API has none. `door` is `drop-zone` or `api`.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Batch:
     problem: dict[str, Any] | None
     duplicate_of: str | None
     received_at: datetime
+    door: str = "drop-zone"
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,12 @@ batches = sa.Table(
     sa.Index(None, "state"),
     sa.Index(None, "received_at"),
     sa.Index(None, "tenant_id", "received_at"),
+    sa.Index(
+        "ix_batches_open",
+        "tenant_id",
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
 )
 
 calls = sa.Table(

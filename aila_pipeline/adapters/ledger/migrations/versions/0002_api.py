@@ -69,6 +69,13 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_batches_tenant_id_received_at"), ["tenant_id", "received_at"], unique=False
         )
+        batch_op.create_index(
+            "ix_batches_open",
+            ["tenant_id"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
 
     with op.batch_alter_table("calls", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_calls_tenant_id_id"), ["tenant_id", "id"], unique=False)
@@ -88,6 +95,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_calls_tenant_id_id"))
 
     with op.batch_alter_table("batches", schema=None) as batch_op:
+        batch_op.drop_index("ix_batches_open")
         batch_op.drop_index(batch_op.f("ix_batches_tenant_id_received_at"))
         batch_op.drop_column("failed_calls")
         batch_op.drop_column("completed_calls")
