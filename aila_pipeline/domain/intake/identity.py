@@ -14,6 +14,7 @@ from datetime import UTC
 from pydantic_core import from_json
 
 from aila_pipeline.domain.intake.join import ArchiveEntry, same_name
+from aila_pipeline.domain.intake.sources import unsigned
 from aila_pipeline.domain.models import ArchiveSource, CallDetails
 
 
@@ -36,14 +37,15 @@ def source_fingerprint(details: CallDetails, entry: ArchiveEntry | None) -> str:
     """SHA-256 that tells "the same call again" from "another call under the same id".
 
     Counts: which audio it is (the entry's CRC and size, or the URL) and when the call began. An archived entry's name
-    does not: a recording renamed is the same recording. `entry` is required for audio from an archive.
+    does not: a recording renamed is the same recording; nor does a URL's signature, which each submission makes anew.
+    `entry` is required for audio from an archive.
     """
     if isinstance(details.source, ArchiveSource):
         if entry is None:
             raise ValueError("audio from an archive is known by its entry")
         audio: tuple[object, ...] = ("archive", entry.crc32, entry.size_bytes)
     else:
-        audio = ("url", details.source.url)
+        audio = ("url", unsigned(details.source.url))
     return _digest("call", audio, details.started_at.astimezone(UTC).isoformat())
 
 

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from aila_pipeline.domain.intake import fields
-from aila_pipeline.domain.intake.sources import is_web_url, s3_url
+from aila_pipeline.domain.intake.sources import s3_url, web_url
 from aila_pipeline.domain.models import Role
 
 MAX_CALLS = 100
@@ -25,7 +25,7 @@ _MAX_INTEGER = 2**63
 
 WORDS: Mapping[str, str] = {
     "external_id": "external_id must be text of 1 to 255 characters without control characters",
-    "audio_url": "audio_url must be a URL like s3://bucket/key",
+    "audio_url": "audio_url must be a URL like https://host/file.mp3 or s3://bucket/key",
     "user_email": "user_email must be an e-mail address",
     "contact_name": "contact_name must be text of at most 255 characters without control characters",
     "contact_phone": "contact_phone must be a possible phone number, best with + and the country code",
@@ -68,10 +68,8 @@ def _key(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    """An object's URL, its scheme in lower case."""
-    if is_web_url(text):
-        raise _wrong("audio_url: http and https sources are not enabled")
-    found = s3_url(text)
+    """A file's or object's URL, scheme and host in lower case."""
+    found = web_url(text) or s3_url(text)
     if found is None:
         raise ValueError
     return str(found)

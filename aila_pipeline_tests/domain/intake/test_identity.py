@@ -38,6 +38,12 @@ def test_audio_at_a_url_is_known_by_the_url() -> None:
     assert source_fingerprint(one, None) != source_fingerprint(other, None)
 
 
+def test_a_url_signed_anew_is_the_same_audio() -> None:
+    urls = [f"https://host/a.mp3?X-Amz-Date=2026011{i}T000000Z&X-Amz-Expires=60&X-Amz-Signature={i}" for i in (1, 2)]
+    one, other = (source_fingerprint(details(UrlSource(url=url)), None) for url in urls)
+    assert one == other != source_fingerprint(details(UrlSource(url="https://host/b.mp3")), None)
+
+
 def test_audio_from_an_archive_needs_its_entry() -> None:
     with pytest.raises(ValueError, match="entry"):
         source_fingerprint(details(), None)

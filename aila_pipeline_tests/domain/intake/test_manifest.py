@@ -95,6 +95,7 @@ def test_only_the_four_required_fields_are_required_and_null_or_empty_is_absent(
 
 METADATA = "metadata must be an object with at most 200 values, 16,000 characters and 5 levels"
 EXTERNAL_ID = "external_id must be text of 1 to 255 characters without control characters"
+AUDIO_URL = "audio_url must be a URL like https://host/file.mp3 or s3://bucket/key"
 PHONE = "contact_phone must be a possible phone number, best with + and the country code"
 
 
@@ -108,11 +109,11 @@ PHONE = "contact_phone must be a possible phone number, best with + and the coun
         ("external_id", " ", EXTERNAL_ID),
         ("external_id", 17, EXTERNAL_ID),
         ("external_id", "a\u0000", EXTERNAL_ID),
-        ("audio_url", "https://example.com/a.mp3", "audio_url: http and https sources are not enabled"),
-        ("audio_url", "HTTP://example.com/a.mp3", "audio_url: http and https sources are not enabled"),
-        ("audio_url", "s3://bucket", "audio_url must be a URL like s3://bucket/key"),
-        ("audio_url", "s3://bucket/a/../b.mp3", "audio_url must be a URL like s3://bucket/key"),
-        ("audio_url", "file:///etc/passwd", "audio_url must be a URL like s3://bucket/key"),
+        ("audio_url", "https://me@example.com/a.mp3", AUDIO_URL),
+        ("audio_url", "http://127.1/a.mp3", AUDIO_URL),
+        ("audio_url", "s3://bucket", AUDIO_URL),
+        ("audio_url", "s3://bucket/a/../b.mp3", AUDIO_URL),
+        ("audio_url", "file:///etc/passwd", AUDIO_URL),
         ("user_email", "agent", "user_email must be an e-mail address"),
         ("user_email", None, "user_email must be an e-mail address"),
         ("contact_email", "a b@c.de", "contact_email must be an e-mail address"),
@@ -244,10 +245,17 @@ def test_the_digest_is_of_the_meaning_and_not_of_the_spelling() -> None:
     assert read(a_body(a_call(contact_name="Aigul"))).digest != first
 
 
-def test_the_scheme_is_normalised_and_the_key_is_literal() -> None:
-    (call,) = read(a_body(a_call(audio_url="S3://calls/a%20b+c?.mp3"))).calls
+@pytest.mark.parametrize(
+    ("given_url", "kept"),
+    [
+        ("S3://calls/a%20b+c?.mp3", "s3://calls/a%20b+c?.mp3"),
+        ("HTTP://Example.com:80/A%20b.mp3#1", "http://example.com/A%20b.mp3"),
+    ],
+)
+def test_scheme_and_host_are_normalised_and_the_rest_is_literal(given_url: str, kept: str) -> None:
+    (call,) = read(a_body(a_call(audio_url=given_url))).calls
     assert call.details is not None
-    assert call.details.source == UrlSource(url="s3://calls/a%20b+c?.mp3")
+    assert call.details.source == UrlSource(url=kept)
 
 
 JSON = st.recursive(
