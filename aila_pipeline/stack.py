@@ -1,12 +1,13 @@
 """The stack: what `aila up` runs in the foreground until it is told to stop.
 
-Lives here: the lock on the home, the port, signals, the thread that supervises. Does not: the order of starting and
+Lives here: the lock on the home, the ports, signals, the thread that supervises. Does not: the order of starting and
 stopping (supervision.py), Dagster's configuration (dagster_home.py), the ledger (its migration is handed in).
 
     aila up
     ├── code-server   the definitions, loaded once; its children are the runs
     ├── webserver     the UI and GraphQL
-    └── daemon        queue, sensors, schedules, backfills
+    ├── daemon        queue, sensors, schedules, backfills
+    └── api           both contracts over HTTP
 
 All of them are started and watched by one thread, which ends after they have: Linux ends a child together with the
 *thread* that started it (prctl(2), PR_SET_PDEATHSIG).
@@ -17,16 +18,16 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+from aila_pipeline.adapters.ports import free_ports
 from aila_pipeline.adapters.processes import adopt_orphans
 from aila_pipeline.dagster_home import write_dagster_home
-from aila_pipeline.errors import AilaError, HomeInUse, PortTaken
+from aila_pipeline.errors import AilaError, HomeInUse
 from aila_pipeline.settings import Settings
 from aila_pipeline.supervision import Supervision
 
@@ -40,14 +41,16 @@ def tell(line: str) -> None:
 
 
 class Stack:
-    """Dagster on one home. `with Stack(settings) as stack:` has it up and ready inside, and gone after.
+    """Dagster and the API on one home. `with Stack(settings) as stack:` has them up and ready inside, and gone after.
 
     Args:
         settings: whose `home` it works on.
-        dagster_port: of the UI, on 127.0.0.1; 0 takes a free one.
+        api_port: of the API, on 127.0.0.1; 0 takes a free one, None leaves the API out.
+        dagster_port: of the UI, likewise.
         module: the definitions' module.
         env: variables for the children on top of this process's own.
-        prepare: called once the home is locked and before anything starts; the ledger's migration.
+        prepare: called once the home is locked and before anything starts; the ledger's migration, without which the
+            API does not start.
         tell: where lines for a person go.
     """
 
@@ -55,6 +58,7 @@ class Stack:
         self,
         settings: Settings,
         *,
+        api_port: int | None = None,
         dagster_port: int = 3000,
         module: str = "aila_pipeline.definitions",
         env: Mapping[str, str] | None = None,
@@ -62,7 +66,7 @@ class Stack:
         tell: Callable[[str], None] = tell,
     ) -> None:
         self._settings, self._prepare, self._tell = settings, prepare, tell
-        self._port, self._module, self._env = dagster_port, module, dict(env or {})
+        self._api_port, self._port, self._module, self._env = api_port, dagster_port, module, dict(env or {})
         self._lock: int | None = None
         self._stop, self._hurry = threading.Event(), threading.Event()
         self._ready, self._over = threading.Event(), threading.Event()
@@ -75,8 +79,13 @@ class Stack:
         """Where the UI and GraphQL answer."""
         return f"http://{_HOST}:{self._port}"
 
+    @property
+    def api_url(self) -> str | None:
+        """Where the API answers; None without one."""
+        return None if self._api_port is None else f"http://{_HOST}:{self._api_port}"
+
     def pids(self) -> dict[str, int]:
-        """The process ids of `code-server`, `webserver` and `daemon`, as far as they run."""
+        """The process ids of `code-server`, `webserver`, `daemon` and `api`, as far as they run."""
         return self._supervision.pids() if self._supervision else {}
 
     def run_pids(self) -> list[int]:
@@ -98,7 +107,7 @@ class Stack:
 
         Raises:
             HomeInUse: another stack works on the home.
-            PortTaken: something else listens on the port.
+            PortTaken: something else listens on a port.
             DefinitionsBroken: the module cannot be loaded.
             ProcessFailed: a process does not start, or does not answer in time.
             SettingInvalid: a setting cannot work.
@@ -106,13 +115,14 @@ class Stack:
         """
         self._take_lock()
         try:
-            self._port = _free_port(self._port)
+            self._take_ports()
             write_dagster_home(self._settings)
             if self._prepare is not None:
                 self._prepare()
             self._supervision = Supervision(
                 self._settings,
                 url=self.dagster_url,
+                api_url=self.api_url,
                 module=self._module,
                 env=self._env,
                 tell=self._tell,
@@ -137,7 +147,7 @@ class Stack:
         self._release_lock()
 
     def run_forever(self) -> int:
-        """For the command line: starts, says `ready dagster=URL`, works until SIGTERM, SIGHUP or Ctrl-C.
+        """For the command line: starts, says `ready api=URL dagster=URL`, works until SIGTERM, SIGHUP or Ctrl-C.
 
         A second signal cuts all waiting short. Returns the exit code: 0 after an orderly stop, also during the start;
         1 when it could not start or go on, with the reason on standard error.
@@ -151,7 +161,8 @@ class Stack:
         try:
             self.start()
             if self._ready.is_set():
-                sys.stdout.write(f"ready dagster={self.dagster_url}\n")
+                api = "" if self.api_url is None else f"api={self.api_url} "
+                sys.stdout.write(f"ready {api}dagster={self.dagster_url}\n")
                 sys.stdout.flush()
             self._over.wait()
             if self._failure is not None:
@@ -185,6 +196,11 @@ class Stack:
             finally:
                 self._over.set()
 
+    def _take_ports(self) -> None:
+        asked = {} if self._api_port is None else {"--port": self._api_port}
+        ports = free_ports(_HOST, {**asked, "--dagster-port": self._port})
+        self._api_port, self._port = ports.get("--port"), ports["--dagster-port"]
+
     def _take_lock(self) -> None:
         home = self._settings.home.absolute()
         home.mkdir(parents=True, exist_ok=True)
@@ -204,14 +220,3 @@ class Stack:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def _free_port(port: int) -> int:
-    """The port itself, or for 0 one that nobody uses now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError as error:
-            raise PortTaken(f"{_HOST}:{port} (--dagster-port), {error.strerror}") from error
-        return int(probe.getsockname()[1])

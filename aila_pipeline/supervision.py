@@ -1,4 +1,4 @@
-"""Supervision: Dagster's three processes brought up, watched and brought down, in the right order.
+"""Supervision: Dagster's three processes and the API brought up, watched and brought down, in the right order.
 
 Lives here: what starts after what, restarts and when they end, what becomes of runs. Does not: the lock, signals and
 the thread around it (stack.py), or how one process is started and ended (adapters/processes.py).
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import signal
 import threading
 import time
@@ -22,6 +21,7 @@ from aila_pipeline.adapters.parent_watch import (
     SUPERVISOR_VARIABLE,
     listens,
 )
+from aila_pipeline.adapters.process_output import healthy, last_line, why_not_loaded
 from aila_pipeline.adapters.processes import STACK_VARIABLE, Child, stack_members
 from aila_pipeline.dagster_home import code_socket, dagster_environment, storage_url, workspace_file
 from aila_pipeline.errors import DagsterUnavailable, DefinitionsBroken, ProcessFailed
@@ -36,7 +36,9 @@ _MAX_QUICK_DEATHS = 5
 _DAEMON_GRACE_SECONDS = 5.0
 _RUN_GRACE_SECONDS = 10.0
 _SERVER_GRACE_SECONDS = 1.0
-"""Neither of the two servers has anything left to save by then."""
+"""Neither of Dagster's two servers has anything left to save by then."""
+_API_GRACE_SECONDS = 6.0
+"""The API itself gives the requests in flight five."""
 
 
 class Supervision:
@@ -45,6 +47,7 @@ class Supervision:
     Args:
         settings: whose Dagster home has been written.
         url: where the webserver shall answer, on a port that is free.
+        api_url: where the API shall answer, likewise; None: there is none.
         module: the definitions' module.
         env: variables for the children on top of this process's own.
         tell: where lines for a person go.
@@ -57,13 +60,15 @@ class Supervision:
         settings: Settings,
         *,
         url: str,
+        api_url: str | None,
         module: str,
         env: Mapping[str, str],
         tell: Callable[[str], None],
         stop: threading.Event,
         hurry: threading.Event,
     ) -> None:
-        self._settings, self._url, self._module, self._tell = settings, url, module, tell
+        self._settings, self._module, self._tell = settings, module, tell
+        self._url, self._api_url = url, api_url
         self._stop, self._hurry = stop, hurry
         self._socket = code_socket(settings)
         home = settings.home.absolute()
@@ -83,14 +88,18 @@ class Supervision:
         grpc = ["api", "grpc", "--socket", str(self._socket), "--module-name", module]
         # Whoever reads the workspace before the code server listens waits a minute until it looks again.
         after = {START_AFTER_VARIABLE: str(self._socket)}
-        host, _, port = url.removeprefix("http://").partition(":")
+        host, port = _place(url)
         self._server = self._child("code-server", "dagster", *grpc, "--location-name", CODE_LOCATION)
         self._web = self._child("webserver", "dagster-webserver", "-h", host, "-p", port, *workspace, env=after)
         self._daemon = self._child("daemon", "dagster-daemon", "run", *workspace, env=after)
-        self._children = (self._server, self._web, self._daemon)
+        self._api: Child | None = None
+        if api_url is not None:
+            host, port = _place(api_url)
+            self._api = self._child("api", "aila_pipeline.api", "--host", host, "--port", port)
+        self._children = tuple(child for child in (self._server, self._web, self._daemon, self._api) if child)
 
     def pids(self) -> dict[str, int]:
-        """The process ids of `code-server`, `webserver` and `daemon`, as far as they run."""
+        """The process ids of `code-server`, `webserver`, `daemon` and `api`, as far as they run."""
         return {child.name: pid for child in self._children if (pid := child.pid) is not None}
 
     def run_pids(self) -> list[int]:
@@ -98,7 +107,7 @@ class Supervision:
         return self._server.workers()
 
     def bring_up(self) -> None:
-        """Starts everything; returns when Dagster answers, or when `stop` was set.
+        """Starts everything; returns when Dagster and the API answer, or when `stop` was set.
 
         Raises:
             DefinitionsBroken: the module cannot be loaded.
@@ -119,9 +128,12 @@ class Supervision:
         if janitor is not None:
             self._await_janitor(janitor)
         # Only now may runs be launched: the janitor would have taken a new one for a lost one.
-        self._daemon.start(self._environment)
+        for child in (self._daemon, self._api):
+            if child is not None:
+                child.start(self._environment)
         self._await_code_server()
         self._await_dagster(since)
+        self._await_api()
 
     def watch(self) -> None:
         """Keeps the children running until `stop` is set.
@@ -136,7 +148,12 @@ class Supervision:
                     self._revive(child)
 
     def bring_down(self) -> None:
-        """Ends everything: the daemon first, so that no run is launched, then the runs, so that they can report it."""
+        """Ends everything: who may launch a run first, then the runs, so that they can report it, then who has them.
+
+        The API goes before Dagster, so that a request in flight still finds it.
+        """
+        if self._api is not None:
+            self._end(self._api, _API_GRACE_SECONDS)
         for child in (self._daemon, self._web):
             child.send(signal.SIGTERM)
         self._wait_until(lambda: self._daemon.pid is None, _DAEMON_GRACE_SECONDS)
@@ -152,6 +169,11 @@ class Supervision:
         for child in (self._server, self._web):
             child.kill_session()
         self._socket.unlink(missing_ok=True)
+
+    def _end(self, child: Child, grace_seconds: float) -> None:
+        child.send(signal.SIGTERM)
+        self._wait_until(lambda: child.pid is None, grace_seconds)
+        child.kill_session()
 
     def _child(self, name: str, *arguments: str, env: Mapping[str, str] | None = None) -> Child:
         return Child(name, arguments, self._logs / f"{name}.log", env or {})
@@ -172,7 +194,7 @@ class Supervision:
         janitor.kill_session()
         if not ended_well and not self._stop.is_set():
             raise ProcessFailed(
-                f"Dagster's storage cannot be opened: {_last_line(janitor.output())}; log {janitor.log}"
+                f"Dagster's storage cannot be opened: {last_line(janitor.output())}; log {janitor.log}"
             )
 
     def _await_code_server(self) -> None:
@@ -181,7 +203,7 @@ class Supervision:
             if listens(self._socket):
                 return
             if self._server.pid is None:
-                raise DefinitionsBroken(_why_not_loaded(self._module, self._server.output()))
+                raise DefinitionsBroken(why_not_loaded(self._module, self._server.output()))
             if time.monotonic() > deadline:
                 raise ProcessFailed(f"code-server does not listen after {_START_SECONDS:.0f} s; log {self._server.log}")
 
@@ -190,9 +212,7 @@ class Supervision:
         client = DagsterClient(self._url)
         deadline, missing = time.monotonic() + _START_SECONDS, "the webserver"
         while not self._stop.wait(_WATCH_SECONDS):
-            for child in self._children:
-                if child.pid is None:
-                    raise ProcessFailed(f"{child.name}, {child.ending}: {_last_line(child.output())}; log {child.log}")
+            self._require_children()
             if time.monotonic() > deadline:
                 raise ProcessFailed(f"no answer from {missing} within {_START_SECONDS:.0f} s; logs {self._logs}")
             try:
@@ -205,6 +225,18 @@ class Supervision:
             if health.location_loaded and not silent:
                 return
             missing = ", ".join(silent) or "the code location"
+
+    def _await_api(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while self._api_url is not None and not healthy(self._api_url) and not self._stop.wait(_WATCH_SECONDS):
+            self._require_children()
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"no answer from the API within {_START_SECONDS:.0f} s; logs {self._logs}")
+
+    def _require_children(self) -> None:
+        for child in self._children:
+            if child.pid is None:
+                raise ProcessFailed(f"{child.name}, {child.ending}: {last_line(child.output())}; log {child.log}")
 
     def _revive(self, child: Child) -> None:
         if child.restart_at is None:
@@ -233,14 +265,7 @@ class Supervision:
             pass
 
 
-def _why_not_loaded(module: str, output: str) -> str:
-    """The first error of the chain that Python printed, and the place in the code that raised it."""
-    cause = re.split(r"\n\n(?:The above exception was|During handling of)", output)[0]
-    places = re.findall(r'^  File "(?!<frozen)(.+)", line (\d+)', cause, flags=re.MULTILINE)
-    place = f" ({places[-1][0]}:{places[-1][1]})" if places else ""
-    return f"{module}: {_last_line(cause)}{place}"
-
-
-def _last_line(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1] if lines else "it wrote nothing"
+def _place(url: str) -> tuple[str, str]:
+    """Host and port."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    return host, port

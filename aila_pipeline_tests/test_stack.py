@@ -17,6 +17,8 @@ from typing import TypeVar
 import pytest
 
 from aila_pipeline.adapters.dagster_client import DagsterClient
+from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.process_output import healthy
 from aila_pipeline.errors import DagsterUnavailable, HomeInUse, PortTaken
 from aila_pipeline.settings import Settings
 from aila_pipeline.stack import Stack
@@ -56,6 +58,12 @@ def processes_of(home: Path) -> list[str]:
     return found
 
 
+def worker_of(stack: Stack) -> int:
+    """The one run's process, once that of an earlier run, which has told its end already, has gone too."""
+    wait_for(lambda: len(stack.run_pids()) == 1)
+    return stack.run_pids()[0]
+
+
 def start_runner(home: Path, *arguments: str, shell: str | None = None) -> subprocess.Popen[str]:
     """A supervisor in a process of its own; `shell`: a script that starts it as `"$@"`."""
     command = [sys.executable, "-m", "aila_pipeline_tests.stack_runner", str(home), *(arguments or ("0",))]
@@ -77,7 +85,9 @@ def url_of(runner: subprocess.Popen[str]) -> str:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that the tests of this module share; each leaves it running well."""
     home = tmp_path_factory.mktemp("home")
-    with Stack(Settings(home=home), dagster_port=0, module=SLEEPING) as running:
+    ledger = Ledger(Settings(home=home).ledger_url)
+    with Stack(Settings(home=home), api_port=0, dagster_port=0, module=SLEEPING, prepare=ledger.migrate) as running:
+        ledger.close()
         yield running
     assert processes_of(home) == []
 
@@ -89,8 +99,10 @@ def client(stack: Stack) -> DagsterClient:
 
 @pytest.mark.slow
 def test_a_ready_stack_runs_a_job(stack: Stack, client: DagsterClient) -> None:
-    """Ready means: three processes, and a run that is launched now goes through."""
-    assert set(stack.pids()) == {"code-server", "webserver", "daemon"}
+    """Ready means: four processes, an API that answers, and a run that is launched now goes through."""
+    assert set(stack.pids()) == {"code-server", "webserver", "daemon", "api"}
+    assert stack.api_url is not None
+    assert healthy(stack.api_url)
     run = client.launch("take_nap")
     wait_for(lambda: client.run_status(run) == "SUCCESS")
 
@@ -108,7 +120,7 @@ def test_a_second_stack_on_the_home_is_refused(stack: Stack, tmp_path: Path) -> 
 def test_a_killed_run_worker_fails_its_run_within_seconds(stack: Stack, client: DagsterClient) -> None:
     run = client.launch("take_nap", tags=LONG_NAP)
     wait_for(lambda: client.run_status(run) == "STARTED")
-    (worker,) = stack.run_pids()
+    worker = worker_of(stack)
     os.kill(worker, signal.SIGKILL)
     wait_for(lambda: client.run_status(run) == "FAILURE", 30)
 
@@ -119,7 +131,7 @@ def test_a_killed_code_server_takes_its_runs_along_and_comes_back(stack: Stack, 
     """The run in flight ends as failed instead of being under way for ever, and the next one works."""
     run = client.launch("take_nap", tags=LONG_NAP)
     wait_for(lambda: client.run_status(run) == "STARTED")
-    (worker,) = stack.run_pids()
+    worker = worker_of(stack)
     server = stack.pids()["code-server"]
     os.kill(server, signal.SIGKILL)
     wait_for(lambda: client.run_status(run) == "FAILURE")
@@ -138,6 +150,15 @@ def test_a_killed_child_comes_back(stack: Stack, client: DagsterClient, name: st
     os.kill(before, signal.SIGKILL)
     wait_for(lambda: stack.pids().get(name, before) != before)
     wait_for(lambda: not client.health().silent_daemons(since if name == "daemon" else 0))
+
+
+@pytest.mark.slow
+def test_a_killed_api_comes_back_where_it_was(stack: Stack) -> None:
+    assert stack.api_url is not None
+    before = stack.pids()["api"]
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: stack.pids().get("api", before) != before)
+    wait_for(lambda: healthy(str(stack.api_url)))
 
 
 @pytest.mark.slow
@@ -199,13 +220,15 @@ def test_definitions_that_cannot_be_loaded_are_told_in_one_line(tmp_path: Path) 
     assert processes_of(tmp_path) == []
 
 
-def test_a_taken_port_is_named_with_its_option(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("option", "taken"), [("--port", "api_port"), ("--dagster-port", "dagster_port")])
+def test_a_taken_port_is_named_with_its_option(tmp_path: Path, option: str, taken: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(PortTaken, match=rf"127\.0\.0\.1:{port} \(--dagster-port\)"):
-            Stack(Settings(home=tmp_path), dagster_port=port, module=SLEEPING).start()
+        ports = {"api_port": 0, "dagster_port": 0, taken: port}
+        with pytest.raises(PortTaken, match=rf"127\.0\.0\.1:{port} \({option}\)"):
+            Stack(Settings(home=tmp_path), module=SLEEPING, **ports).start()
 
 
 def test_a_failed_preparation_frees_the_home(tmp_path: Path) -> None:

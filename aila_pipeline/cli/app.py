@@ -57,15 +57,31 @@ def demo(
 @app.command()
 def up(
     home: Home = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the API; 0 takes a free one.")] = 8000,
     dagster_port: Annotated[int, typer.Option(min=0, max=65535, help="Of Dagster's pages; 0 takes a free one.")] = 3000,
 ) -> int:
     """Start everything in the foreground.
 
-    Prints `ready dagster=URL` once it works. Ctrl-C or SIGTERM stops all that it started.
+    Prints `ready api=URL dagster=URL` once it works. Ctrl-C or SIGTERM stops all that it started.
     """
     from aila_pipeline.cli.up import run_up
 
-    return run_up(home, dagster_port)
+    return run_up(home, api_port=port, dagster_port=dagster_port)
+
+
+@app.command()
+def api(
+    home: Home = None,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where it listens; 0.0.0.0: everywhere.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+) -> int:
+    """The API alone, in the foreground.
+
+    For where Dagster runs elsewhere; AILA_DAGSTER_URL says where. Ctrl-C or SIGTERM stops it.
+    """
+    from aila_pipeline.cli.api import run_api
+
+    return run_api(home, host, port)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Opening: from `--home` and the environment to settings, ledger and store.
 
-Lives here: reading the settings, opening what a command asks for, closing it, and where Dagster's pages are. Does
-not: creating anything; a command that reads leaves no trace, not even an empty ledger.
+Lives here: reading the settings, opening what a command asks for, closing it, and where Dagster's pages and the API
+are. Does not: creating anything; a command that reads leaves no trace, not even an empty ledger.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from aila_pipeline.adapters.ledger import Ledger
-from aila_pipeline.adapters.objects import ObjectStore, open_store
+from aila_pipeline.adapters.objects import ObjectStore
+from aila_pipeline.adapters.stores import open_store
 from aila_pipeline.errors import LedgerMissing, SettingInvalid
 from aila_pipeline.settings import Settings
 
-_URL_FILE = "dagster-url"
+_DAGSTER_FILE, _API_FILE = "dagster-url", "api-url"
+_API = "http://127.0.0.1:8000"
 
 
 class Opened:
@@ -96,17 +98,30 @@ def place(settings: Settings) -> str:
 
 def dagster_url(settings: Settings) -> str:
     """AILA_DAGSTER_URL; unless it is set, where `aila up` last said that Dagster answers."""
-    if "dagster_url" not in settings.model_fields_set:
-        try:
-            return (settings.home / _URL_FILE).read_text(encoding="utf-8").strip() or settings.dagster_url
-        except OSError:
-            pass
-    return settings.dagster_url.rstrip("/")
+    noted = _noted(settings, _DAGSTER_FILE) if "dagster_url" not in settings.model_fields_set else None
+    return noted or settings.dagster_url.rstrip("/")
+
+
+def api_url(settings: Settings, given: str | None = None) -> str:
+    """`given` (--api), else AILA_API_URL, else where `aila up` last said that the API answers."""
+    return (given or settings.api_url or _noted(settings, _API_FILE) or _API).rstrip("/")
 
 
 def note_dagster_url(settings: Settings, url: str) -> None:
     """Let other commands on this home find the Dagster that is being started."""
-    (settings.home / _URL_FILE).write_text(url + "\n", encoding="utf-8")
+    (settings.home / _DAGSTER_FILE).write_text(url + "\n", encoding="utf-8")
+
+
+def note_api_url(settings: Settings, url: str) -> None:
+    """The same for the API."""
+    (settings.home / _API_FILE).write_text(url + "\n", encoding="utf-8")
+
+
+def _noted(settings: Settings, name: str) -> str | None:
+    try:
+        return (settings.home / name).read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
 
 
 def _url(settings: Settings) -> sa.URL:

@@ -9,21 +9,23 @@ from pathlib import Path
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.migrations import versions
-from aila_pipeline.cli.opening import ledger_exists, note_dagster_url, place, read_settings
+from aila_pipeline.cli.opening import ledger_exists, note_api_url, note_dagster_url, place, read_settings
 from aila_pipeline.cli.output import Code, show, tell
 from aila_pipeline.settings import Settings
 from aila_pipeline.stack import Stack
 
 
-def run_up(home: Path | None, dagster_port: int) -> int:
+def run_up(home: Path | None, *, api_port: int, dagster_port: int) -> int:
     """Work in the foreground until told to stop; the exit code is the stack's."""
     settings = read_settings(home)
 
     def prepare() -> None:
         bring_up_to_date(settings)
         note_dagster_url(settings, stack.dagster_url)
+        assert stack.api_url is not None, "it has a port"
+        note_api_url(settings, stack.api_url)
 
-    stack = Stack(settings, dagster_port=dagster_port, prepare=prepare)
+    stack = Stack(settings, api_port=api_port, dagster_port=dagster_port, prepare=prepare)
     return stack.run_forever()
 
 

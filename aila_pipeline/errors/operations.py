@@ -28,7 +28,7 @@ class DefinitionsBroken(StackError):
 
 
 class ProcessFailed(StackError):
-    code, what = "PROCESS_FAILED", "a process of Dagster does not run"
+    code, what = "PROCESS_FAILED", "a process that `aila up` needs does not run"
     advice = "look at its log"
 
 

@@ -11,8 +11,20 @@ import pytest
 from aila_pipeline.errors import LedgerMissing
 from aila_pipeline_tests.cli.conftest import Aila
 
-COMMANDS = ("demo", "up", "db", "submit", "check", "status", "retry", "trace", "report", "verify")
-HEAVY = ("dagster", "sqlalchemy", "alembic", "pandas", "pandera", "boto3", "av", "numpy", "pydantic", "faster_whisper")
+COMMANDS = ("demo", "up", "api", "db", "submit", "check", "status", "retry", "trace", "report", "verify")
+HEAVY = (
+    "dagster",
+    "sqlalchemy",
+    "alembic",
+    "pandas",
+    "pandera",
+    "boto3",
+    "av",
+    "numpy",
+    "pydantic",
+    "faster_whisper",
+    "fastapi",
+)
 
 
 def test_help_lists_every_command(aila: Aila) -> None:
@@ -54,7 +66,7 @@ def test_wrong_use_is_one_line_and_exit_code_2(aila: Aila, arguments: list[str],
     assert "--help` explains" in said.error
 
 
-@pytest.mark.parametrize("command", [["status"], ["retry", "batch_1"], ["trace", "aila_1"], ["verify"]])
+@pytest.mark.parametrize("command", [["status"], ["retry", "batch_1"], ["trace", "aila_1"], ["verify"], ["api"]])
 def test_a_home_without_a_ledger_is_told_and_left_alone(aila: Aila, tmp_path: Path, command: list[str]) -> None:
     """A command that reads makes no directory, let alone an empty ledger that looks like lost data."""
     said = aila(*command, "--home", tmp_path / "typo")

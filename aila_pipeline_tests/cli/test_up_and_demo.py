@@ -1,4 +1,4 @@
-"""`aila up` and `aila demo` as processes: what they print, and that nothing is left of them."""
+"""`aila up`, `aila api` and `aila demo` as processes: what they print, and that nothing is left of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aila_pipeline.adapters.process_output import healthy
 from aila_pipeline_tests.cli.conftest import Aila
 from aila_pipeline_tests.test_stack import processes_of, wait_for
 
@@ -33,13 +34,17 @@ def start(where: Path, *arguments: object) -> subprocess.Popen[str]:
 
 
 def test_up_migrates_says_ready_and_goes_when_told(aila: Aila, tmp_path: Path) -> None:
-    with start(tmp_path, "up", "--home", tmp_path / "home", "--dagster-port", "0") as process:
+    ports = ("--port", "0", "--dagster-port", "0")
+    with start(tmp_path, "up", "--home", tmp_path / "home", *ports) as process:
         assert process.stdout is not None
-        ready = re.fullmatch(r"ready dagster=(http://127\.0\.0\.1:\d+)\n", process.stdout.readline())
+        url = r"(http://127\.0\.0\.1:\d+)"
+        ready = re.fullmatch(rf"ready api={url} dagster={url}\n", process.stdout.readline())
         assert ready
         assert aila("db", "--check", "--home", tmp_path / "home").code == 0
-        assert (tmp_path / "home/dagster-url").read_text().strip() == ready[1]
-        second = start(tmp_path / "home", "up", "--home", tmp_path / "home", "--dagster-port", "0")
+        assert (tmp_path / "home/api-url").read_text().strip() == ready[1]
+        assert (tmp_path / "home/dagster-url").read_text().strip() == ready[2]
+        assert healthy(ready[1])
+        second = start(tmp_path / "home", "up", "--home", tmp_path / "home", *ports)
         _, refused = second.communicate(timeout=120)
         assert second.returncode == 1
         assert "another `aila up` works on this home" in refused
@@ -47,6 +52,17 @@ def test_up_migrates_says_ready_and_goes_when_told(aila: Aila, tmp_path: Path) -
         process.communicate(timeout=120)
         assert process.returncode == 0
     assert processes_of(tmp_path / "home") == []
+
+
+def test_the_api_alone_answers_until_it_is_told_to_stop(home: Path, tmp_path: Path) -> None:
+    """Where Dagster runs elsewhere. An orderly stop is exit code 0, and the note of its URL is for other commands."""
+    with start(tmp_path, "api", "--home", home, "--port", "0") as process:
+        wait_for(lambda: (home / "api-url").exists() and healthy((home / "api-url").read_text().strip()))
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, ""), err
+    assert "Traceback" not in err
+    assert processes_of(home) == []
 
 
 def test_the_demo_goes_the_whole_way_and_leaves_its_reports_alone(tmp_path: Path) -> None:
