@@ -1,7 +1,7 @@
-"""Objects: what every object store of the project can do, and how one is opened from its URL.
+"""Objects: what every object store of the project can do.
 
 Lives here: the contract (`ObjectStore`), what is told about an object (`ObjectInfo`), buffered reading by ranges.
-Does not: the two stores themselves (directory_store.py, s3_store.py), and which key means what.
+Does not: the two stores (directory_store.py, s3_store.py), opening one (stores.py), and which key means what.
 
 A key is a relative path with `/`, in any script. What a reader pinned is what it reads: an object that was replaced
 in between raises ObjectChanged, never a mixture of two.
@@ -16,12 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
-from aila_pipeline.errors import KeyInvalid, ObjectMissing, SettingInvalid
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from aila_pipeline.errors import KeyInvalid, ObjectMissing
 
 MIB = 1024 * 1024
 MAX_KEY_BYTES = 1024
@@ -182,24 +179,3 @@ def check_key(key: str, *, prefix: str = "") -> None:
         raise KeyInvalid("it has a NUL")
     if size_bytes > MAX_KEY_BYTES:
         raise KeyInvalid(f"it has {size_bytes} bytes; {MAX_KEY_BYTES} is the limit")
-
-
-def open_store(url: str, s3_client: S3Client | None = None) -> ObjectStore:
-    """The store at `file:///directory` or `s3://bucket/prefix`; SettingInvalid for anything else.
-
-    What follows `file://` is taken as it is, without `%` escapes. Without `s3_client` one is made from the
-    environment (`AWS_*`). The stores are imported here because boto3 takes a second to load.
-    """
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme == "file" and rest.startswith("/"):
-        from aila_pipeline.adapters.directory_store import DirectoryStore  # noqa: PLC0415 - see above
-
-        return DirectoryStore(Path(rest))
-    if separator and scheme == "s3":
-        from aila_pipeline.adapters.s3_client import client_from_environment  # noqa: PLC0415
-        from aila_pipeline.adapters.s3_store import S3Store  # noqa: PLC0415
-
-        bucket, _, prefix = rest.partition("/")
-        return S3Store(s3_client or client_from_environment(), bucket, prefix)
-    # Not repeated in the message: someone may have written a key and a secret into it.
-    raise SettingInvalid("the object store is neither file:///directory nor s3://bucket/prefix")

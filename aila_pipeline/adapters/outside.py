@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from aila_pipeline.adapters.call_objects import OWN
 from aila_pipeline.adapters.ledger.records import Tenant
-from aila_pipeline.adapters.objects import ObjectStore, open_store
+from aila_pipeline.adapters.objects import ObjectStore
+from aila_pipeline.adapters.stores import open_store
 from aila_pipeline.domain.intake.sources import allowed, s3_url
 from aila_pipeline.errors import (
     AudioTooLarge,

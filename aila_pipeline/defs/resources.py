@@ -12,10 +12,11 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from aila_pipeline.adapters.ledger import Ledger
-from aila_pipeline.adapters.objects import ObjectStore, open_store
+from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.parent_watch import die_with_parent, supervised
 from aila_pipeline.adapters.s3_client import CONFIG
 from aila_pipeline.adapters.speech import Recogniser
+from aila_pipeline.adapters.stores import open_store
 from aila_pipeline.settings import Settings
 
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aila_pipeline.adapters.directory_store import DirectoryStore
-from aila_pipeline.adapters.objects import RangeReader, UploadSigner, open_store
+from aila_pipeline.adapters.objects import RangeReader, UploadSigner
 from aila_pipeline.adapters.s3_client import client_from_environment
 from aila_pipeline.adapters.s3_store import S3Store
+from aila_pipeline.adapters.stores import open_store
 from aila_pipeline.errors import SettingInvalid
 
 

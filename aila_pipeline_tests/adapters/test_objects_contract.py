@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aila_pipeline.adapters.objects import MIB, ObjectStore, open_store
+from aila_pipeline.adapters.objects import MIB, ObjectStore
+from aila_pipeline.adapters.stores import open_store
 from aila_pipeline.errors import KeyInvalid, ObjectMissing
 from aila_pipeline_tests.adapters.conftest import SMALLEST_PART, listed
 

@@ -18,7 +18,8 @@ import dagster as dg
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.views import BatchView, CallView
-from aila_pipeline.adapters.objects import ObjectStore, open_store
+from aila_pipeline.adapters.objects import ObjectStore
+from aila_pipeline.adapters.stores import open_store
 from aila_pipeline.audit import Audit
 from aila_pipeline.definitions import build_defs
 from aila_pipeline.defs import sensors

@@ -19,7 +19,8 @@ from aila_pipeline.adapters.drop_zone import DropZone
 from aila_pipeline.adapters.intake import Intake
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.views import BatchView
-from aila_pipeline.adapters.objects import ObjectStore, open_store
+from aila_pipeline.adapters.objects import ObjectStore
+from aila_pipeline.adapters.stores import open_store
 from aila_pipeline.settings import Settings
 from aila_pipeline_tests.domain.intake.builders import a_csv, a_row
 from aila_pipeline_tests.end_to_end.in_process import zipped

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from aila_pipeline.adapters.ledger import Ledger
-from aila_pipeline.adapters.objects import ObjectStore, open_store
+from aila_pipeline.adapters.objects import ObjectStore
+from aila_pipeline.adapters.stores import open_store
 from aila_pipeline.cli.demo_home import demo_settings, environment
 from aila_pipeline.demo.samples import write_pair
 from aila_pipeline.stack import Stack

@@ -28,7 +28,8 @@ from rich.table import Table
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.tables import shards, stage_results
 from aila_pipeline.adapters.ledger.views import BatchView
-from aila_pipeline.adapters.objects import ObjectStore, open_store
+from aila_pipeline.adapters.objects import ObjectStore
+from aila_pipeline.adapters.stores import open_store
 from aila_pipeline.audit import Audit
 from aila_pipeline.dagster_home import dagster_environment
 from aila_pipeline.settings import Settings
