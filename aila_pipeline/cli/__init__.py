@@ -43,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except _MISUSE as misuse:
+        if type(misuse).__name__ == "NoArgsIsHelpError":
+            # `aila` or `aila keys` alone: typer makes the help the message of an error.
+            sys.stderr.write(str(misuse) + "\n")
+            return int(Code.MISUSE)
         error_line(_misuse_told(misuse))
         return int(Code.MISUSE)
     except Exception as error:

@@ -13,23 +13,14 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
-    help="Bulk phone calls in, transcripts, insights and quality scores out. Start with `aila demo`.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+from aila_pipeline.cli.access_commands import keys, tenants
+from aila_pipeline.cli.options import BatchId, Country, Files, Firm, Home, Json, Timeout, Wait, group
 
-Home = Annotated[
-    Path | None, typer.Option("--home", metavar="DIR", envvar="AILA_HOME", help="Where everything is kept. [./.aila]")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
-Country = Annotated[str, typer.Option(envvar="AILA_COUNTRY", metavar="XX", help="The tenant's country, like kz.")]
-Firm = Annotated[str, typer.Option(envvar="AILA_FIRM", metavar="NAME", help="The tenant's firm, like acme.")]
-Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="METADATA.csv and AUDIOS.zip, or one BATCH.json.")]
-BatchId = Annotated[str, typer.Argument(metavar="BATCH_ID", show_default=False)]
+_ABOUT = "Bulk phone calls in, transcripts, insights and quality scores out. Start with `aila demo`."
+
+app = group(_ABOUT)
+app.add_typer(keys, name="keys")
+app.add_typer(tenants, name="tenants")
 
 
 @app.callback()
@@ -105,8 +96,8 @@ def submit(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="What to call the batch. [file name and time]")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Show progress until the batch has ended.")] = False,
-    timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Wait no longer than this.")] = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
     as_json: Json = False,
 ) -> int:
     """Put a CSV and a ZIP, or a JSON manifest, into the drop zone.

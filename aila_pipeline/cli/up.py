@@ -41,6 +41,20 @@ def bring_up_to_date(settings: Settings) -> tuple[str | None, str | None]:
     return before, after
 
 
+def make_if_missing(home: Path | None) -> None:
+    """Make the ledger where there is none yet; one with another schema is left for `aila db` and whoever runs it."""
+    settings = read_settings(home)
+    if ledger_exists(settings):
+        ledger = Ledger(settings.ledger_url)
+        try:
+            fresh = versions(ledger.database)[0] is None
+        finally:
+            ledger.close()
+        if not fresh:
+            return
+    bring_up_to_date(settings)
+
+
 def migrate(home: Path | None, *, check: bool) -> int:
     """Migrate and tell from which version to which; with `check`, only tell."""
     settings = read_settings(home)

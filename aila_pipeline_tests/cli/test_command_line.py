@@ -11,7 +11,21 @@ import pytest
 from aila_pipeline.errors import LedgerMissing
 from aila_pipeline_tests.cli.conftest import Aila
 
-COMMANDS = ("demo", "up", "api", "db", "submit", "check", "status", "retry", "trace", "report", "verify")
+COMMANDS = (
+    "demo",
+    "up",
+    "api",
+    "db",
+    "submit",
+    "check",
+    "status",
+    "retry",
+    "trace",
+    "report",
+    "verify",
+    "keys",
+    "tenants",
+)
 HEAVY = (
     "dagster",
     "sqlalchemy",
@@ -40,6 +54,14 @@ def test_every_command_explains_itself(aila: Aila, command: str) -> None:
     assert f"Usage: aila {command}" in said.out
 
 
+@pytest.mark.parametrize("group", [[], ["keys"], ["tenants"]])
+def test_a_group_without_a_command_lists_its_commands(aila: Aila, group: list[str]) -> None:
+    said = aila(*group)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"Usage: {' '.join(['aila', *group])} ")
+    assert "\nCommands:\n" in said.err
+
+
 def test_help_loads_nothing_heavy() -> None:
     """Importing the commands must stay a matter of a tenth of a second, so each loads what it needs when it runs."""
     script = f"import sys, aila_pipeline.cli; print([name for name in {HEAVY} if name in sys.modules])"
@@ -66,7 +88,10 @@ def test_wrong_use_is_one_line_and_exit_code_2(aila: Aila, arguments: list[str],
     assert "--help` explains" in said.error
 
 
-@pytest.mark.parametrize("command", [["status"], ["retry", "batch_1"], ["trace", "aila_1"], ["verify"], ["api"]])
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["retry", "batch_1"], ["trace", "aila_1"], ["verify"], ["api"], ["keys", "list"], ["tenants", "list"]],
+)
 def test_a_home_without_a_ledger_is_told_and_left_alone(aila: Aila, tmp_path: Path, command: list[str]) -> None:
     """A command that reads makes no directory, let alone an empty ledger that looks like lost data."""
     said = aila(*command, "--home", tmp_path / "typo")

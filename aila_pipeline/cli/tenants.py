@@ -1,0 +1,64 @@
+"""`aila tenants`: what is set for each tenant.
+
+Lives here: showing and changing it. Does not: what may be set (domain/tenant_rules.py), or making a tenant, which its
+first key or its first drop does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from aila_pipeline.adapters.ledger.records import Tenant
+from aila_pipeline.cli.files import check_names
+from aila_pipeline.cli.opening import opened
+from aila_pipeline.cli.output import Code, show, show_json
+from aila_pipeline.domain.models import TenantSettings
+from aila_pipeline.domain.tenant_rules import changed
+
+
+def show_tenants(home: Path | None, *, as_json: bool) -> int:
+    """All tenants by country and firm, one setting a line."""
+    with opened(home) as here:
+        found = here.ledger.tenants.all()
+    if as_json:
+        show_json([{"tenant": _name(each), "settings": each.settings.model_dump(mode="json")} for each in found])
+    elif found:
+        show(*(line for tenant in found for line in (_name(tenant), _settings(tenant.settings))))
+    else:
+        show("no tenant yet; the first key or the first drop makes one")
+    return Code.WELL
+
+
+def set_for_tenant(home: Path | None, values: Sequence[str], *, country: str, firm: str) -> int:
+    """Change the settings that are named, show them all. SettingInvalid names the one that cannot work."""
+    check_names(country, firm)
+    wanted = dict(_split(value) for value in values)
+    with opened(home) as here:
+        tenant = here.ledger.tenants.find(country, firm)
+        if tenant is None:
+            raise typer.BadParameter(f"there is no tenant {country}/{firm}; `aila keys create` makes one with a key")
+        tenant = here.ledger.tenants.change_settings(tenant, changed(tenant.settings, wanted))
+    show(_name(tenant), _settings(tenant.settings))
+    return Code.WELL
+
+
+def _split(value: str) -> tuple[str, str]:
+    name, equals, text = value.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter("settings are given as NAME=VALUE, like calls_per_hour=20000")
+    return name, text
+
+
+def _name(tenant: Tenant) -> str:
+    return f"{tenant.country}/{tenant.firm}"
+
+
+def _settings(settings: TenantSettings) -> str:
+    lines = []
+    for name, value in settings.model_dump(mode="json").items():
+        told = ",".join(value) if isinstance(value, list) else "" if value is None else str(value)
+        lines.append(f"  {name}={told}")
+    return "\n".join(lines)
