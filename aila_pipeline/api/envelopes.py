@@ -14,7 +14,14 @@ from typing import Any, Literal
 
 from fastapi import Response
 
-from aila_pipeline.errors import AilaError, InfrastructureError, LimitReached, RequestRefused, SubmissionRefused
+from aila_pipeline.errors import (
+    AilaError,
+    InfrastructureError,
+    LimitReached,
+    RequestInFlight,
+    RequestRefused,
+    SubmissionRefused,
+)
 
 Contract = Literal["a", "b"]
 
@@ -37,6 +44,8 @@ def failure(contract: Contract, error: AilaError, headers: Mapping[str, str] | N
     told = dict(headers or {})
     if isinstance(error, LimitReached):
         told["Retry-After"] = str(error.retry_after_seconds)
+    elif isinstance(error, RequestInFlight):
+        told["Retry-After"] = "1"
     elif isinstance(error, InfrastructureError):
         told["Retry-After"] = str(_RETRY_AFTER_SECONDS)
     status = status_of(error)

@@ -9,19 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from aila_pipeline.adapters.dagster_client import DagsterClient
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.stores import open_store
+from aila_pipeline.api.launching import Launcher
 from aila_pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
 class Services:
-    """The ledger, the store, and the settings they were made from."""
+    """The ledger, the store, who asks Dagster for runs, and the settings they were made from."""
 
     settings: Settings
     ledger: Ledger
     store: ObjectStore
+    launcher: Launcher
 
 
 @contextmanager
@@ -30,6 +33,8 @@ def opened(settings: Settings) -> Iterator[Services]:
     ledger = Ledger(settings.ledger_url)
     try:
         ledger.require_schema()
-        yield Services(settings, ledger, open_store(settings.store_url))
+        store, dagster = open_store(settings.store_url), DagsterClient(settings.dagster_url)
+        with Launcher(ledger, dagster, most_in_flight=settings.max_shards_in_flight) as launcher:
+            yield Services(settings, ledger, store, launcher)
     finally:
         ledger.close()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from aila_pipeline.adapters import dagster_names
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.defs import partitions
 from aila_pipeline.defs.assets.call_audio import call_audio
@@ -24,10 +25,12 @@ MOST_PRUNED = 2_000
 """Keys one run removes at most; each costs Dagster about 34 ms."""
 
 take_in = dg.define_asset_job(
-    "take_in", selection=dg.AssetSelection.assets(submission), description="Takes one submission in: partition = batch"
+    dagster_names.TAKE_IN,
+    selection=dg.AssetSelection.assets(submission),
+    description="Takes one submission in: partition = batch",
 )
 process = dg.define_asset_job(
-    "process",
+    dagster_names.PROCESS,
     selection=dg.AssetSelection.assets(*SHARD_ASSETS),
     description="All stages for one shard; skips what is current unless tagged aila/force=yes",
 )

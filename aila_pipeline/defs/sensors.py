@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from aila_pipeline.adapters.dagster_names import LAUNCH_TAG, shard_tags, submission_tags
 from aila_pipeline.adapters.drop_zone import DropZone
 from aila_pipeline.adapters.intake import Intake
 from aila_pipeline.adapters.ledger import Ledger
@@ -23,7 +24,6 @@ from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.defs import partitions
 from aila_pipeline.defs.emission import tell_waiting
 from aila_pipeline.defs.jobs import process, take_in
-from aila_pipeline.domain.models import Priority
 from aila_pipeline.settings import Settings
 
 EVERY_SECONDS = 5
@@ -95,7 +95,7 @@ def drop_zone(
         return dg.SkipReason(f"nothing new; {waiting} waiting for their other half or to stand still")
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(run_key=launch.run_key, partition_key=launch.key, tags={partitions.LAUNCH_TAG: str(launch.n)})
+            dg.RunRequest(run_key=launch.run_key, partition_key=launch.key, tags=submission_tags(launch))
             for launch in due
         ],
         dynamic_partitions_requests=[partitions.batches.build_add_request([launch.key for launch in due])],
@@ -131,14 +131,7 @@ def shard_admission(
         return dg.SkipReason("no shard is waiting, or as many as may be are in flight")
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(
-                run_key=launch.run_key,
-                partition_key=launch.key,
-                tags={
-                    partitions.LAUNCH_TAG: str(launch.n),
-                    partitions.PRIORITY_TAG: "0" if launch.priority is Priority.LIVE else "-1",
-                },
-            )
+            dg.RunRequest(run_key=launch.run_key, partition_key=launch.key, tags=shard_tags(launch))
             for launch in admitted
         ],
         dynamic_partitions_requests=[partitions.shards.build_add_request([launch.key for launch in admitted])],
@@ -169,7 +162,7 @@ def _lost(instance: dg.DagsterInstance, shard: AdmittedShard, now: datetime) -> 
             return "its lease expired"
         run = instance.get_run_by_id(shard.held_by)
         return "its run ended before it" if run is not None and run.is_finished else None
-    launch = dg.RunsFilter(tags={"dagster/partition": shard.id, partitions.LAUNCH_TAG: str(shard.launch)})
+    launch = dg.RunsFilter(tags={"dagster/partition": shard.id, LAUNCH_TAG: str(shard.launch)})
     # Before the look for live runs: a run that is made between the two looks would else pass for one that has ended.
     made = bool(instance.get_run_records(launch, limit=1))
     if _live_runs(instance, shard.id):

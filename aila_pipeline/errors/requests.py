@@ -87,14 +87,17 @@ class IdempotencyKeyReused(RequestRefused):
 
 
 class LimitReached(RequestRefused):
-    """`limit` names it, like "batches per hour"; `retry_after_seconds` is when trying again can help."""
+    """`limit` names it, like "batches per hour"; `retry_after_seconds` is when trying again can help.
+
+    `most` is the limit's number, `left` how much of it is free: not enough for this request.
+    """
 
     http_status, retryable = 429, True
     code, what = "RATE_LIMIT_EXCEEDED", "a limit is reached"
     advice = "wait as long as the header `Retry-After` says; nothing of this request was counted"
 
-    def __init__(self, limit: str = "", retry_after_seconds: int = 60) -> None:
-        self.retry_after_seconds = retry_after_seconds
+    def __init__(self, limit: str = "", retry_after_seconds: int = 60, *, most: int = 0, left: int = 0) -> None:
+        self.retry_after_seconds, self.most, self.left = retry_after_seconds, most, left
         super().__init__(limit, {"limit": limit, "retry_after_seconds": retry_after_seconds})
 
 

@@ -16,14 +16,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from aila_pipeline.adapters.ledger import retries
 from aila_pipeline.adapters.ledger.acceptance import Acceptance
-from aila_pipeline.adapters.ledger.attempts import close_batches, open_attempts
+from aila_pipeline.adapters.ledger.attempts import close_batches
 from aila_pipeline.adapters.ledger.database import Database, in_groups
 from aila_pipeline.adapters.ledger.records import Accepted, Batch, Launch, Tenant
-from aila_pipeline.adapters.ledger.tables import batch_calls, batches, calls, events, tenants
+from aila_pipeline.adapters.ledger.tables import batches, calls, events, tenants
 from aila_pipeline.domain import ids
 from aila_pipeline.domain.models import Priority, Submission, TenantSettings
-from aila_pipeline.domain.status import CallStatus
+
+FIRST_LAUNCH = 1
+"""The launch that the API makes by itself of a batch that it has received."""
 
 
 class Batches:
@@ -130,10 +133,12 @@ class Batches:
             .where(batches.c.id == batch.id, batches.c.state == "received")
             .values(state="duplicate", duplicate_of=owner, accepted_at=now, ended_at=now)
         ).rowcount
-        shards: list[str] = []
+        shards: tuple[str, ...] = ()
         if won:
-            shards = self._retry(connection, owner, shard_size=shard_size, priority=batch.priority, now=now)
-        return Accepted(owner, "duplicate", tuple(shards), 0, 0)
+            shards = retries.retry_failed(
+                connection, owner, shard_size=shard_size, priority=batch.priority, now=now
+            ).shards
+        return Accepted(owner, "duplicate", shards, 0, 0)
 
     def retry(self, batch_id: str, *, shard_size: int, now: datetime) -> list[str]:
         """A new attempt for each failed call of the batch that has data to try with; returns the new shards.
@@ -143,47 +148,27 @@ class Batches:
 
         def change(connection: sa.Connection) -> list[str]:
             owner = connection.scalar(sa.select(batches.c.duplicate_of).where(batches.c.id == batch_id))
-            return self._retry(connection, owner or batch_id, shard_size=shard_size, priority=Priority.LIVE, now=now)
+            retried = retries.retry_failed(
+                connection, owner or batch_id, shard_size=shard_size, priority=Priority.LIVE, now=now
+            )
+            return list(retried.shards)
 
         return self._database.write(change)
-
-    def _retry(
-        self, connection: sa.Connection, batch_id: str, *, shard_size: int, priority: Priority, now: datetime
-    ) -> list[str]:
-        failed = connection.scalars(
-            sa.select(calls.c.id)
-            .join(batch_calls, batch_calls.c.call_id == calls.c.id)
-            .where(batch_calls.c.batch_id == batch_id, calls.c.status == CallStatus.FAILED, has_data())
-            .order_by(batch_calls.c.position)
-        ).all()
-        return open_attempts(connection, batch_id, failed, now=now, shard_size=shard_size, priority=priority)
 
     def retry_passing(self, *, limit: int, pause: timedelta, shard_size: int, now: datetime, most: int) -> list[str]:
         """New attempts for calls that failed for a passing reason, at most `most` calls, in shards of their batches.
 
         A call gets at most `limit` automatic retries; the pause before each is twice the one before.
         """
-
-        def change(connection: sa.Connection) -> list[str]:
-            rows = connection.execute(
-                sa.select(calls.c.id, calls.c.batch_id)
-                .where(_due(limit, pause, now))
-                .order_by(calls.c.ended_at)
-                .limit(most)
-            ).all()
-            shards: list[str] = []
-            for batch_id in sorted({row.batch_id for row in rows}):
-                ids_ = [row.id for row in rows if row.batch_id == batch_id]
-                shards += open_attempts(
-                    connection, batch_id, ids_, now=now, shard_size=shard_size, priority=Priority.BACKFILL
-                )
-            return shards
-
-        return self._database.write(change)
+        return self._database.write(
+            lambda connection: retries.retry_passing(
+                connection, limit=limit, pause=pause, shard_size=shard_size, now=now, most=most
+            )
+        )
 
     def count_passing(self, *, limit: int, pause: timedelta, now: datetime) -> int:
         """How many calls `retry_passing` would try again."""
-        query = sa.select(sa.func.count()).select_from(calls).where(_due(limit, pause, now))
+        query = sa.select(sa.func.count()).select_from(calls).where(retries.due(limit, pause, now))
         return int(self._database.read(lambda connection: connection.scalar(query)) or 0)
 
     def ended_before(self, before: datetime, *, most: int) -> list[str]:
@@ -254,16 +239,29 @@ class Batches:
 
         self._database.write(change)
 
+    def begin_launch(self, batch_id: str, *, now: datetime, until: datetime) -> Launch | None:
+        """The launch that the API may make of what it has received; the sensor leaves the batch alone until then.
 
-def _due(limit: int, pause: timedelta, now: datetime) -> sa.ColumnElement[bool]:
-    """Calls that failed for a passing reason, had less than `limit` retries, and have paused long enough."""
-    paused = [sa.and_(calls.c.attempt == n, calls.c.ended_at < now - pause * 2 ** (n - 1)) for n in range(1, limit + 1)]
-    return sa.and_(calls.c.status == CallStatus.FAILED, calls.c.retryable, has_data(), sa.or_(sa.false(), *paused))
+        None if that launch was begun before, or the sensor has its turn already.
+        """
+        begun = (
+            sa.update(batches)
+            .where(batches.c.id == batch_id, batches.c.state == "received")
+            .where(batches.c.launches == FIRST_LAUNCH, batches.c.not_before > now)
+            .values(launches=FIRST_LAUNCH + 1, not_before=until)
+            .returning(batches.c.priority, batches.c.tenant_id)
+        )
+        row = self._database.write(lambda connection: connection.execute(begun).one_or_none())
+        return Launch(batch_id, FIRST_LAUNCH, Priority(row.priority), row.tenant_id) if row is not None else None
 
-
-def has_data() -> sa.ColumnElement[bool]:
-    """Calls that were rejected as rows have no details, and nothing to try again with."""
-    return calls.c.details.is_not(None)
+    def give_back(self, launch: Launch, *, now: datetime) -> None:
+        """The launch that was begun came to nothing: it is the sensor's turn now."""
+        query = (
+            sa.update(batches)
+            .where(batches.c.id == launch.key, batches.c.state == "received", batches.c.launches == launch.n + 1)
+            .values(not_before=now)
+        )
+        self._database.write(lambda connection: connection.execute(query))
 
 
 def tenant_by_id(connection: sa.Connection, tenant_id: str) -> Tenant:

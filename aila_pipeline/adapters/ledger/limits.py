@@ -79,7 +79,8 @@ def count(connection: sa.Connection, tenant_id: str, calls: int, *, now: datetim
     ).scalar_one()
     each = [(at, 1) for at, _ in recent]
     if under_way + 1 > settings.concurrent_batches:
-        raise LimitReached(f"{settings.concurrent_batches} concurrent batches", _BATCH_ENDS_SECONDS)
+        most = settings.concurrent_batches
+        raise LimitReached(f"{most} concurrent batches", _BATCH_ENDS_SECONDS, most=most)
     return Standing(
         batches=_within("batches per hour", settings.batches_per_hour, each, 1, now),
         calls=_within("calls per hour", settings.calls_per_hour, recent, calls, now),
@@ -91,7 +92,8 @@ def _within(name: str, most: int, recent: Sequence[tuple[datetime, int]], more: 
     """The limit with `more` added; LimitReached tells when enough of the recent ones have left the window."""
     taken = sum(amount for _, amount in recent)
     if taken + more > most:
-        raise LimitReached(f"{most} {name}", _seconds_until_free(recent, taken + more - most, now))
+        wait = _seconds_until_free(recent, taken + more - most, now)
+        raise LimitReached(f"{most} {name}", wait, most=most, left=max(0, most - taken))
     return Limit(name, most, taken + more, _seconds_left(recent[0][0] if recent else now, now))
 
 

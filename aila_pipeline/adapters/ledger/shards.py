@@ -4,7 +4,8 @@ Lives here: admission and recovery, seen from the sensors. Does not: leases (lea
 
     waiting ──admit──> admitted ──(all attempts ended)──> ended
         ^                 │                                 │
-        └────recover──────┘ <───────────reopen──────────────┘
+        ├────recover──────┤ <───────────reopen──────────────┘
+        └───give_back─────┘  it was never launched
 """
 
 from __future__ import annotations
@@ -56,6 +57,19 @@ class Shards:
             return [launch for launch in chosen if _let_in(connection, launch, now)]
 
         return self._database.write(change)
+
+    def give_back(self, launch: Launch) -> None:
+        """A shard that was admitted could not be launched: it waits again, which is not held against it.
+
+        Nothing changes if a run holds it all the same, or it has moved on.
+        """
+        query = (
+            sa.update(shards)
+            .where(shards.c.id == launch.key, shards.c.state == "admitted")
+            .where(shards.c.launches == launch.n, shards.c.lease_token.is_(None))
+            .values(state="waiting")
+        )
+        self._database.write(lambda connection: connection.execute(query))
 
     def _queues(
         self, connection: sa.Connection, priority: Priority, free: int, now: datetime

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from aila_pipeline.adapters.ledger import limits
 from aila_pipeline.adapters.ledger.acceptance import Acceptance, Fate, fate_of, known_calls
 from aila_pipeline.adapters.ledger.attempts import close_batches
+from aila_pipeline.adapters.ledger.batches import FIRST_LAUNCH
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.idempotency import Claim, remember
 from aila_pipeline.adapters.ledger.keys import Access
@@ -133,7 +134,7 @@ class Submissions:
                 "warnings": [],
                 "sources": [dict(source) for source in sources],
                 "counted_calls": rows,
-                "launches": 1,
+                "launches": FIRST_LAUNCH,
                 "not_before": now + LAUNCH_HEAD_START,
             }
             connection.execute(sa.insert(batches).values(**row))
