@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     fetch_connect_seconds: float = Field(10.0, description="patience for a connection to an audio host")
     fetch_first_byte_seconds: float = Field(30.0, description="patience for its answer, and for each further block")
     fetch_slowest_bytes_per_second: float = Field(4096.0, description="slower than this over a minute is given up")
+    fetch_longest_minutes: float = Field(60.0, description="one download with all its tries, however steadily it goes")
     fetch_tries: Annotated[int, Field(ge=1)] = Field(4, description="connections one download may take")
     fetch_per_host: Annotated[int, Field(ge=1)] = Field(4, description="downloads from one host at one time")
     fetch_ahead: Annotated[int, Field(ge=1)] = Field(8, description="recordings of a shard downloaded at one time")

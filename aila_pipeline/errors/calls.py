@@ -74,7 +74,7 @@ class SourceChanged(PermanentCallError):
 
 class SourceNotAllowed(PermanentCallError):
     code, what = "SOURCE_NOT_ALLOWED", "the audio lies outside the places this tenant may read from"
-    advice = "have the bucket and prefix added to the tenant's list, then retry"
+    advice = "have the bucket and prefix added to the tenant's list, or the host to AILA_FETCH_ALLOW, then retry"
 
 
 class SourceNotFound(PermanentCallError):
