@@ -57,8 +57,24 @@ class TenantUnknown(CommandRefused):
 
 
 class ApiRefused(CommandRefused):
+    """`status` and `api_code` as it answered; `problems`: a line for each row, call or field that is wrong."""
+
     code, what = "API_REFUSED", "the API refused the request"
     advice = "mend what it says and run the command again"
+
+    def __init__(
+        self, detail: str = "", *, status: int = 0, api_code: str = "", problems: tuple[str, ...] = ()
+    ) -> None:
+        self.status, self.api_code, self.problems = status, api_code, problems
+        super().__init__(detail)
+
+    @property
+    def message(self) -> str:
+        """The API's own words say what to do."""
+        return f"{self.what}: {self.api_code}, {self.detail}" if self.api_code else super().message
+
+    def __str__(self) -> str:
+        return "\n".join((self.message, *(f"  {problem}" for problem in self.problems)))
 
 
 class ApiKeyMissing(CommandRefused):
