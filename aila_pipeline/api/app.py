@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from aila_pipeline.api import health
+from aila_pipeline.api import health, signed_puts, uploads
 from aila_pipeline.api.access import LastUse
 from aila_pipeline.api.envelopes import contract_of, failure
 from aila_pipeline.api.services import opened
@@ -43,6 +43,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="aila_pipeline", lifespan=lifespan, redoc_url=None)
     app.include_router(health.router)
+    for prefix in ("/api/v1", "/v1"):
+        app.include_router(uploads.router, prefix=prefix)
+        app.include_router(signed_puts.router, prefix=prefix)
     app.add_exception_handler(AilaError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _not_served)

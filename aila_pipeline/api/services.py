@@ -13,18 +13,20 @@ from aila_pipeline.adapters.dagster_client import DagsterClient
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.stores import open_store
+from aila_pipeline.adapters.upload_signing import UploadSigning
 from aila_pipeline.api.launching import Launcher
 from aila_pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
 class Services:
-    """The ledger, the store, who asks Dagster for runs, and the settings they were made from."""
+    """The ledger, the store and who signs uploads to it, who asks Dagster for runs, and the settings behind them."""
 
     settings: Settings
     ledger: Ledger
     store: ObjectStore
     launcher: Launcher
+    signing: UploadSigning
 
 
 @contextmanager
@@ -35,6 +37,6 @@ def opened(settings: Settings) -> Iterator[Services]:
         ledger.require_schema()
         store, dagster = open_store(settings.store_url), DagsterClient(settings.dagster_url)
         with Launcher(ledger, dagster, most_in_flight=settings.max_shards_in_flight) as launcher:
-            yield Services(settings, ledger, store, launcher)
+            yield Services(settings, ledger, store, launcher, UploadSigning(settings))
     finally:
         ledger.close()
