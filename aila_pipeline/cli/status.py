@@ -17,9 +17,9 @@ from aila_pipeline.adapters.drop_zone import DropZone
 from aila_pipeline.adapters.intake import rejects_key
 from aila_pipeline.adapters.ledger.views import BatchView, CallView
 from aila_pipeline.cli.opening import Opened, opened
-from aila_pipeline.cli.output import Code, console, length, numbers, plural, row, show, show_json, table, when
+from aila_pipeline.cli.output import Code, advised, console, length, numbers, plural, row, show, show_json, table, when
 from aila_pipeline.domain.status import CallStatus, Stage
-from aila_pipeline.errors import AilaError, NotKnown, advice_of
+from aila_pipeline.errors import NotKnown
 
 MOST_BATCHES = 20
 MOST_CALLS = 200
@@ -42,7 +42,7 @@ def show_batches(home: Path | None, *, limit: int | None, as_json: bool) -> int:
                 if reason := _waits(view):
                     show(f"{view.id} {reason}")
         else:
-            show("no batch yet; `aila submit METADATA.csv AUDIOS.zip` makes one")
+            show("no batch yet; `aila submit` or `aila drop` with METADATA.csv AUDIOS.zip makes one")
         _show_drop_zone(here, now)
     return Code.WELL
 
@@ -153,9 +153,7 @@ def _show_failures(here: Opened, view: BatchView, calls: list[CallView]) -> None
         return
     made = table("FAILED", "ROWS", "WHY, AND WHAT TO DO", fold=("ROWS", "WHY, AND WHAT TO DO"))
     for (code, message), positions in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0])):
-        advice = advice_of(code)
-        told = message if message.endswith(advice) or advice == AilaError.advice else f"{message}; {advice}"
-        row(made, f"{len(positions):,} {code}", numbers(positions), told)
+        row(made, f"{len(positions):,} {code}", numbers(positions), advised(code, message))
     show("", made)
     if here.store.exists(rejects_key(view.id)):
         show(f"rejected rows, ready to mend: {here.store.url.rstrip('/')}/{rejects_key(view.id)}")
@@ -180,8 +178,6 @@ def _show_drop_zone(here: Opened, now: datetime) -> None:
 
 def _waits(view: BatchView) -> str | None:
     """Why the batch is not over, for a person."""
-    if view.state == "received":
-        return "waits to be checked; that takes seconds while `aila up` runs"
     return view.waits_for if not view.status.terminal else None
 
 

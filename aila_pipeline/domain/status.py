@@ -83,7 +83,8 @@ def roll_up(counts: Mapping[CallStatus, int], *, started: bool = True) -> BatchS
     """
     completed, failed = counts.get(CallStatus.COMPLETED, 0), counts.get(CallStatus.FAILED, 0)
     if sum(counts.values()) > completed + failed:
-        return BatchStatus.PROCESSING if started or completed or failed else BatchStatus.SUBMITTED
+        waiting = counts.get(CallStatus.PENDING, 0) == sum(counts.values())
+        return BatchStatus.SUBMITTED if waiting and not started else BatchStatus.PROCESSING
     if not started and not completed and not failed:
         return BatchStatus.SUBMITTED
     if failed == 0 and completed:

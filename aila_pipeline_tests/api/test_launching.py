@@ -198,7 +198,12 @@ def test_launching_goes_on_when_dagster_is_back(ledger: Ledger, monkeypatch: pyt
         launcher.shards()
         until(lambda: dagster.asked == 1)
         dagster.broken = False
-        until(lambda: launcher.shards() or bool(dagster.runs))
+
+        def launched() -> bool:
+            launcher.shards()
+            return bool(dagster.runs)
+
+        until(launched)
     assert [job for job, _, _ in dagster.runs] == ["process"]
 
 
