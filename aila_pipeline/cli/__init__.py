@@ -19,8 +19,8 @@ from typing import Any
 import typer
 
 from aila_pipeline.cli.app import app
-from aila_pipeline.cli.output import Code, error_line
-from aila_pipeline.errors import AilaError
+from aila_pipeline.cli.output import Code, error_line, tell
+from aila_pipeline.errors import AilaError, ApiRefused
 
 __all__ = ["main"]
 
@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         error_line(_told(error))
+        for problem in error.problems if isinstance(error, ApiRefused) else ():
+            tell(f"  {problem}")
         return int(Code.of_error(error)) if isinstance(error, AilaError) else int(Code.OTHER)
 
 

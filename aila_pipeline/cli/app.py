@@ -90,6 +90,30 @@ def db(
 def submit(
     files: Files,
     *,
+    api: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where it answers. [AILA_API_URL, or what `aila up` noted]")
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar="AILA_API_KEY", metavar="KEY", help="From `aila keys create`.")] = (
+        None
+    ),
+    home: Home = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> int:
+    """Send a CSV and a ZIP, or a JSON list, through the API.
+
+    With --wait the exit code tells the outcome: 0 completed, 3 partial, 4 failed.
+    """
+    from aila_pipeline.cli.submit import submit_files
+
+    return submit_files(files, home=home, api=api, key=key, wait=wait, timeout=timeout, as_json=as_json)
+
+
+@app.command()
+def drop(
+    files: Files,
+    *,
     country: Country,
     firm: Firm,
     home: Home = None,
@@ -104,9 +128,9 @@ def submit(
 
     With --wait the exit code tells the outcome: 0 completed, 3 partial, 4 failed.
     """
-    from aila_pipeline.cli.submit import submit_files
+    from aila_pipeline.cli.drop import drop_files
 
-    return submit_files(
+    return drop_files(
         files, country=country, firm=firm, home=home, name=name, wait=wait, timeout=timeout, as_json=as_json
     )
 

@@ -20,10 +20,10 @@ from aila_pipeline.adapters.batch_report import gather
 from aila_pipeline.adapters.processes import adopt_orphans
 from aila_pipeline.cli.demo_home import EXPECTED, demo_settings, drop_samples, environment
 from aila_pipeline.cli.demo_table import calls_table, failures_table, outcome
+from aila_pipeline.cli.drop import Dropped, new_batch
 from aila_pipeline.cli.opening import Opened
 from aila_pipeline.cli.output import Code, error_line, length, plural, show, tell
-from aila_pipeline.cli.progress import BatchProgress
-from aila_pipeline.cli.submit import Dropped, new_batch
+from aila_pipeline.cli.progress import BatchProgress, Standing
 from aila_pipeline.cli.up import bring_up_to_date
 from aila_pipeline.cli.verify import differences
 from aila_pipeline.dagster_home import code_socket
@@ -110,7 +110,7 @@ def _until_ended(here: Opened, dropped: Sequence[Dropped], progress: BatchProgre
                 progress.phase(drop.name, "waits in the drop zone; a sensor looks every 5 s")
                 continue
             batches[drop.name] = batch_id
-            progress.update(view)
+            progress.update(Standing.of_view(view))
             ended += view.status.terminal
         if ended == len(dropped) and here.ledger.events.waiting() == 0:
             return batches

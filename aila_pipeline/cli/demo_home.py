@@ -15,9 +15,9 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from aila_pipeline.adapters.outside import DIRECTORY_BUCKET, RECORDINGS
+from aila_pipeline.cli.drop import Dropped, drop
 from aila_pipeline.cli.files import Given
 from aila_pipeline.cli.opening import Opened
-from aila_pipeline.cli.submit import Dropped, drop
 from aila_pipeline.demo.samples import IN_PAIR, manifest, samples, write_pair
 from aila_pipeline.errors import AudioInvalid, FileNotFound
 from aila_pipeline.settings import Settings

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from aila_pipeline.errors import AilaError, CommandRefused, SettingInvalid
+from aila_pipeline.errors import AilaError, CommandRefused, SettingInvalid, advice_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +48,7 @@ class Code(IntEnum):
         return cls.MISUSE if isinstance(error, CommandRefused | SettingInvalid) else cls.OTHER
 
     @classmethod
-    def of_batch(cls, status: BatchStatus) -> Code:
+    def of_batch(cls, status: BatchStatus | str) -> Code:
         """3 for `partial`, 4 for `failed`, 0 for `completed` and for what is not over."""
         return {"partial": cls.PARTIAL, "failed": cls.FAILED}.get(str(status), cls.WELL)
 
@@ -172,6 +172,12 @@ def numbers(positions: Sequence[int], most: int = 12) -> str:
             ranges.append([position, position])
     told = [f"{first}-{last}" if last > first else str(first) for first, last in ranges]
     return ", ".join(told[:most]) + (" …" if len(told) > most else "")
+
+
+def advised(code: str, message: str) -> str:
+    """A stored failure's message, and what to do about it if the message does not say so already."""
+    advice = advice_of(code)
+    return message if message.endswith(advice) or advice == AilaError.advice else f"{message}; {advice}"
 
 
 def plural(count: int, thing: str) -> str:

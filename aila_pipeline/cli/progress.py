@@ -1,11 +1,15 @@
 """Progress: a batch's way to its end, as a live bar on a terminal and as lines elsewhere.
 
-Lives here: showing counts, rate and time left. Does not: waiting, or where the counts come from.
+Lives here: showing counts, rate and time left, and how much of a file is sent. Does not: waiting, or where the
+counts come from.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -13,10 +17,39 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from aila_pipeline.adapters.ledger.views import BatchView
 from aila_pipeline.cli.output import console, length, plain, tell
+from aila_pipeline.client import Batch
 from aila_pipeline.domain.status import CallStatus
 
 _PACE_SECONDS = 30.0
 """Rate and time left follow the last half minute: a shard's model takes seconds to load, and then it is quick."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a batch is. `counts` says how many of its `total` calls have which status, as far as that is known."""
+
+    id: str
+    name: str
+    total: int
+    pending: int
+    counts: Mapping[str, int]
+    terminal: bool
+    waits_for: str | None
+
+    @classmethod
+    def of_view(cls, view: BatchView) -> Self:
+        """As the ledger knows it."""
+        counts = {str(status): count for status, count in view.counts.items()}
+        total = sum(counts.values())
+        return cls(view.id, view.name, total, view.pending, counts, view.status.terminal, view.waits_for)
+
+    @classmethod
+    def of_answer(cls, batch: Batch, name: str) -> Self:
+        """As the API tells it. Of a large batch it lists the first calls only, and the open ones among these count."""
+        counts = dict(Counter(call.status for call in batch.calls))
+        counts |= {str(CallStatus.COMPLETED): batch.processed, str(CallStatus.FAILED): batch.failed}
+        waits_for = batch.document.get("waits_for")
+        return cls(batch.id, name, batch.total_calls, batch.pending, counts, batch.terminal, waits_for)
 
 
 class BatchProgress:
@@ -55,16 +88,24 @@ class BatchProgress:
         """What is being waited for when there are no counts; `over`: nothing any more."""
         self._show(name, told, done=int(over), total=1 if over else None)
 
-    def update(self, view: BatchView) -> None:
-        """The batch as it is now."""
-        total = sum(view.counts.values())
-        done = total - view.pending
-        pace = self._paces.setdefault(view.id, Pace())
-        pace.note(time.monotonic(), done)
-        told = counts_told(view)
+    def sent(self, name: str, sent_bytes: int, size_bytes: int) -> None:
+        """So much of the file has left; where there is no terminal, only its beginning and end are told."""
+        over = sent_bytes >= size_bytes
         if self._live:
-            told += pace.told(view.pending) if view.pending else ""
-        self._show(view.name, told, done=done, total=total or None)
+            told = f"{_size(sent_bytes)} of {_size(size_bytes)}"
+        else:
+            told = f"{'sent' if over else 'sending'} {_size(size_bytes)}"
+        self._show(name, told, done=sent_bytes, total=size_bytes)
+
+    def update(self, standing: Standing) -> None:
+        """The batch as it is now."""
+        done = standing.total - standing.pending
+        pace = self._paces.setdefault(standing.id, Pace())
+        pace.note(time.monotonic(), done)
+        told = counts_told(standing)
+        if self._live:
+            told += pace.told(standing.pending) if standing.pending else ""
+        self._show(standing.name, told, done=done, total=standing.total or None)
 
     def _show(self, name: str, told: str, *, done: int, total: int | None) -> None:
         name, told = plain(name), plain(told)
@@ -105,16 +146,21 @@ class Pace:
         return f"  {speed}, {length(pending / rate)} left"
 
 
-def counts_told(view: BatchView) -> str:
+def counts_told(standing: Standing) -> str:
     """`3/12 done, 1 failed, 8 transcribing`, or what is being waited for."""
-    total = sum(view.counts.values())
+    total, pending = standing.total, standing.pending
     if not total:
-        return "refused" if view.status.terminal else "being checked"
-    told = [f"{total - view.pending:,}/{total:,} done"]
-    told += [f"{view.counts[status]:,} {status}" for status in _TOLD if view.counts.get(status)]
-    if not view.status.terminal and view.pending == total and (view.waits_for or "").startswith("waits"):
-        told.append(str(view.waits_for))
+        return "refused" if standing.terminal else "being checked"
+    told = [f"{total - pending:,}/{total:,} done"]
+    told += [f"{standing.counts[status]:,} {status}" for status in _TOLD if standing.counts.get(status)]
+    if not standing.terminal and pending == total and (standing.waits_for or "").startswith("waits"):
+        told.append(str(standing.waits_for))
     return ", ".join(told)
+
+
+def _size(size_bytes: int) -> str:
+    """In megabytes, or kilobytes below one."""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1_000_000 else f"{size_bytes / 1000:.0f} kB"
 
 
 _TOLD = [CallStatus.FAILED, *(status for status in CallStatus if not status.terminal)]

@@ -42,7 +42,7 @@ def show_batches(home: Path | None, *, limit: int | None, as_json: bool) -> int:
                 if reason := _waits(view):
                     show(f"{view.id} {reason}")
         else:
-            show("no batch yet; `aila submit` or `aila drop` with METADATA.csv AUDIOS.zip makes one")
+            show("no batch yet; `aila submit METADATA.csv AUDIOS.zip` makes one")
         _show_drop_zone(here, now)
     return Code.WELL
 
@@ -162,7 +162,7 @@ def _show_failures(here: Opened, view: BatchView, calls: list[CallView]) -> None
 
 
 def _show_drop_zone(here: Opened, now: datetime) -> None:
-    drops = [drop for drop, _ in DropZone(here.store, here.settings).look(now)]
+    drops = DropZone(here.store, here.settings).look(here.ledger, now)
     if not drops:
         return
     made = table("IN THE DROP ZONE", "SINCE", "STATE", right=("SINCE",), fold=("STATE",), cut=("IN THE DROP ZONE",))

@@ -17,6 +17,7 @@ COMMANDS = (
     "api",
     "db",
     "submit",
+    "drop",
     "check",
     "status",
     "retry",
@@ -76,7 +77,8 @@ def test_help_loads_nothing_heavy() -> None:
         (["no-such-command"], "No such command"),
         (["status", "--limit", "many"], "--limit"),
         (["retry"], "BATCH_ID"),
-        (["submit", "--country", "kz", "--firm", "acme", "nowhere.csv", "nowhere.zip"], "there is no file nowhere"),
+        (["drop", "--country", "kz", "--firm", "acme", "nowhere.csv", "nowhere.zip"], "there is no file nowhere"),
+        (["submit", "nowhere.csv", "nowhere.zip"], "there is no file nowhere"),
         (["check", "nowhere.json"], "there is no file nowhere.json"),
     ],
 )

@@ -1,144 +1,141 @@
-"""`aila submit`: into the drop zone, and waiting for what becomes of it. The other side is the real pipeline."""
+"""`aila submit`: through the API. Here a server says what each test needs; the real one: client/test_real_api.py."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
+import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aila_pipeline.errors import FileNotFound
 from aila_pipeline_tests.cli.conftest import Aila
-from aila_pipeline_tests.cli.test_check import a_pair
-from aila_pipeline_tests.domain.intake.builders import a_csv, a_row
-from aila_pipeline_tests.end_to_end.in_process import Pipeline
-
-TENANT = ("--country", "kz", "--firm", "acme")
+from aila_pipeline_tests.client.scripted import Scripted, data, refused, scripted
+from aila_pipeline_tests.client.test_client import a_batch, issued, pair
 
 
-def start(home: Path, *arguments: object) -> subprocess.Popen[str]:
-    """`aila` in a process of its own."""
-    script = "import sys; from aila_pipeline.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", script, *map(str, arguments), "--home", str(home)]
-    # Nothing listens there: an `aila up` on this machine has nothing to do with the test.
-    env = {**os.environ, "AILA_DAGSTER_URL": "http://127.0.0.1:9"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with scripted() as script:
+        yield script
 
 
-def work_until_over(pipeline: Pipeline, process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Tick the pipeline while the command waits; its exit code and what it said."""
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        pipeline.run()
-        time.sleep(0.2)
-    out, err = process.communicate(timeout=10)
-    return process.returncode, out, err
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    path = tmp_path / "batch.json"
+    path.write_text('{"calls": []}')
+    return path
 
 
-def test_a_pair_lies_in_the_first_watched_prefix_and_needs_no_ledger(aila: Aila, tmp_path: Path) -> None:
-    files = a_pair(tmp_path / "in", a_csv(a_row("a.wav")), {"a.wav": b"x"})
-    said = aila("submit", *files, *TENANT, "--name", "jan-13", "--home", tmp_path / "fresh")
-    assert said.code == 0
-    folder = tmp_path / "fresh/objects/inbox/kz/acme/jan-13"
-    assert sorted(path.name for path in folder.iterdir()) == ["audios.zip", "metadata.csv"]
-    assert str(folder) in said.out
-    assert (folder / "metadata.csv").read_bytes() == files[0].read_bytes()
-    # The CSV is what completes a pair, so it must not come before the whole ZIP.
-    assert (folder / "audios.zip").stat().st_mtime_ns <= (folder / "metadata.csv").stat().st_mtime_ns
+def a_call(status: str, code: str = "", **changed: Any) -> dict[str, Any]:
+    error = {"code": code, "message": "it is broken", "retryable": False} if code else None
+    return {"external_id": "e", "aila_call_id": "aila_1", "status": status, "error": error} | changed
 
 
-def test_a_manifest_lies_beside_the_pairs_folders(aila: Aila, tmp_path: Path) -> None:
-    (tmp_path / "batch.json").write_text("{}")
-    said = aila("submit", tmp_path / "batch.json", *TENANT, "--home", tmp_path / "fresh", "--json")
-    assert said.json["place"].startswith("inbox/kz/acme/batch-")
-    assert (tmp_path / "fresh/objects" / said.json["place"]).read_text() == "{}"
-
-
-def test_country_and_firm_may_come_from_the_environment(
-    aila: Aila, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_list_is_sent_as_it_is_and_the_batch_id_is_alone_on_standard_output(
+    aila: Aila, server: Scripted, manifest: Path
 ) -> None:
-    (tmp_path / "batch.json").write_text("{}")
-    assert "--country" in aila("submit", tmp_path / "batch.json").error
-    monkeypatch.setenv("AILA_COUNTRY", "kz")
-    monkeypatch.setenv("AILA_FIRM", "acme")
-    assert aila("submit", tmp_path / "batch.json", "--home", tmp_path / "fresh").code == 0
+    server.will(data(batch_id="batch_1"))
+    said = aila("submit", manifest, "--api", server.url, "--key", "aila_k")
+    assert (said.code, said.out) == (0, "batch_1\n")
+    assert "`aila status batch_1`" in said.err
+    (asked,) = server.asked
+    assert asked.body == manifest.read_bytes()
+    assert asked.headers["authorization"] == "Bearer aila_k"
 
 
-def test_two_submissions_of_one_name_never_meet_in_one_folder(aila: Aila, tmp_path: Path) -> None:
-    """Two CSVs in a folder would have both refused."""
-    files = a_pair(tmp_path / "in", a_csv(a_row("a.wav")), {"a.wav": b"x"})
-    options = (*TENANT, "--home", tmp_path / "fresh", "--name", "jan")
-    assert aila("submit", *files, *options).code == 0
-    again = aila("submit", *files, *options)
-    assert again.code == 2
-    assert "lies in the drop zone already: inbox/kz/acme/jan/; choose another with --name" in again.error
-    unnamed = [aila("submit", *files, *options[:-2], "--json").json["name"] for _ in range(2)]
-    assert len(set(unnamed)) == 2
+def test_a_pair_is_uploaded_and_told_of(aila: Aila, server: Scripted, tmp_path: Path) -> None:
+    csv, archive = pair(tmp_path, 2_500_000)
+    server.will(issued(server), data(), data(), data(batch_id="batch_1"))
+    said = aila("submit", archive, csv, "--api", server.url, "--key", "aila_k", "--json")
+    assert said.json == {"batch_id": "batch_1"}
+    assert [asked.method for asked in server.asked] == ["POST", "PUT", "PUT", "POST"]
+    assert server.asked[1].body == csv.read_bytes()
+    assert "january.zip: sent 2.5 MB" in said.err
+    assert len(said.err.splitlines()) == 4, "a line when a file begins and one when it has left, and no more"
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("--country", "KZ!", "--firm", "acme"),
-        ("--country", "kz", "--firm", "../acme"),
-        (*TENANT, "--name", "a/b"),
-        (*TENANT, "--name", ".hidden"),
-    ],
-)
-def test_a_place_that_nobody_looks_into_is_refused(aila: Aila, tmp_path: Path, options: tuple[str, ...]) -> None:
-    (tmp_path / "batch.json").write_text("{}")
-    said = aila("submit", tmp_path / "batch.json", *options, "--home", tmp_path / "fresh")
-    assert said.code == 2
-    assert not (tmp_path / "fresh").exists()
-
-
-def test_an_unknown_tenant_is_refused_where_drops_may_not_make_one(
-    aila: Aila, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_key_may_come_from_the_environment_and_must_come_from_somewhere(
+    aila: Aila, server: Scripted, manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its files would lie there for ever."""
-    (tmp_path / "batch.json").write_text("{}")
-    monkeypatch.setenv("AILA_CREATE_TENANTS", "false")
-    said = aila("submit", tmp_path / "batch.json", *TENANT, "--home", home)
+    said = aila("submit", manifest, "--api", server.url)
     assert said.code == 2
-    assert "there is no such tenant, and drops may not create one: kz/acme" in said.error
+    assert "no API key is given; pass --key or set AILA_API_KEY" in said.error
+    monkeypatch.setenv("AILA_API_KEY", "aila_env")
+    server.will(data(batch_id="batch_1"))
+    assert aila("submit", manifest, "--api", server.url).code == 0
+    assert server.asked[0].headers["authorization"] == "Bearer aila_env"
 
 
-def test_waiting_in_vain_says_so(aila: Aila, tmp_path: Path, home: Path) -> None:
-    (tmp_path / "batch.json").write_text("{}")
-    said = aila("submit", tmp_path / "batch.json", *TENANT, "--home", home, "--wait", "--timeout", "1")
-    assert said.code == 1
-    assert said.err.splitlines()[-1].startswith("error: the time given with --timeout is over: nobody has taken")
+def test_the_address_is_the_options_the_settings_or_what_up_noted(
+    aila: Aila, server: Scripted, manifest: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them before the next."""
+    options = ("submit", manifest, "--key", "k", "--home", home)
+    server.will(*(data(batch_id="batch_1") for _ in range(3)))
+    (home / "api-url").write_text(server.url + "\n")
+    assert aila(*options).code == 0
+    (home / "api-url").write_text("http://127.0.0.1:9\n")
+    monkeypatch.setenv("AILA_API_URL", server.url)
+    assert aila(*options).code == 0
+    monkeypatch.setenv("AILA_API_URL", "http://127.0.0.1:9")
+    assert aila(*options, "--api", server.url + "/").code == 0
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("bad", [False, True])
+@pytest.mark.parametrize(("end", "code"), [("completed", 0), ("partial", 3), ("failed", 4)])
 def test_waiting_ends_with_the_batch_and_its_exit_code(
-    pipeline: Pipeline, tmp_path: Path, speech: bytes, bad: bool
+    aila: Aila, server: Scripted, manifest: Path, end: str, code: int
 ) -> None:
-    rows = [a_row("a.flac"), *([a_row("gone.flac")] if bad else [])]
-    files = a_pair(tmp_path / "in", a_csv(*rows), {"a.flac": speech})
-    process = start(pipeline.settings.home, "submit", *files, *TENANT, "--name", "jan", "--wait", "--timeout", "100")
-    returned, out, err = work_until_over(pipeline, process)
-    assert returned == (3 if bad else 0), err
-    assert pipeline.the_batch().id in out
-    assert "report.html" in out
-    assert "\x1b" not in out + err, "no colours and no cursor movements where no terminal is"
-    assert f"{1 + bad}/{1 + bad} done" in err
-    assert (FileNotFound.code in out) == bad
+    calls = [a_call("completed"), a_call("failed", "AUDIO_INVALID", external_id="bad_1")]
+    server.will(data(batch_id="batch_1"), data(**a_batch("submitted", waits_for="waits for a worker")))
+    server.will(data(**a_batch(end, calls=calls, total_calls=2, failed=1, pending=0)))
+    said = aila("submit", manifest, "--api", server.url, "--key", "k", "--wait")
+    assert said.code == code
+    assert f"batch_1: {end}, 2 calls, 1 failed" in said.out
+    assert "AUDIO_INVALID" in said.out
+    assert "bad_1" in said.out
+    assert "it is broken; send a wav, mp3" in said.out
+    assert "batch.json: 0/1 done, waits for a worker" in said.err
+    assert "batch.json: 2/2 done, 1 failed" in said.err
+    assert "\x1b" not in said.out + said.err, "no colours where no terminal is"
 
 
-@pytest.mark.slow
-def test_the_same_content_again_shows_the_batch_that_has_it(pipeline: Pipeline, tmp_path: Path, speech: bytes) -> None:
-    files = a_pair(tmp_path / "in", a_csv(a_row("a.flac")), {"a.flac": speech})
-    found = []
-    for name in ("first", "second"):
-        process = start(pipeline.settings.home, "submit", *files, *TENANT, "--name", name, "--wait", "--json")
-        returned, out, err = work_until_over(pipeline, process)
-        assert returned == 0, err
-        found.append(json.loads(out))
-    assert found[0]["batch_id"] == found[1]["batch_id"]
-    assert [call["attempt"] for call in found[1]["calls"]] == [1]
+def test_the_document_of_a_large_batch_has_all_its_calls(aila: Aila, server: Scripted, manifest: Path) -> None:
+    first = a_batch("completed", calls=[a_call("completed")], next_cursor="c1")
+    server.will(data(batch_id="batch_1"), data(**first), data(**first))
+    server.will(data(**a_batch("completed", calls=[a_call("completed", aila_call_id="aila_2")])))
+    said = aila("submit", manifest, "--api", server.url, "--key", "k", "--wait", "--json")
+    assert [call["aila_call_id"] for call in said.json["calls"]] == ["aila_1", "aila_2"]
+    assert said.json["next_cursor"] is None
+    assert json.loads(said.out)["status"] == "completed"
+
+
+def test_a_refusal_is_the_apis_own_with_a_line_for_each_call(aila: Aila, server: Scripted, manifest: Path) -> None:
+    details = {"calls": [{"index": n, "external_id": None, "errors": ["external_id is required"]} for n in (0, 4)]}
+    server.will(refused(422, "VALIDATION_ERROR", "Invalid calls array", details))
+    said = aila("submit", manifest, "--api", server.url, "--key", "k")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.splitlines() == [
+        "error: the API refused the request: VALIDATION_ERROR, Invalid calls array",
+        "  index 0: external_id is required",
+        "  index 4: external_id is required",
+    ]
+
+
+def test_an_api_that_does_not_answer_is_told_with_its_address(
+    aila: Aila, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aila_pipeline.cli.submit._RETRY_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        url = f"http://127.0.0.1:{other.getsockname()[1]}"
+    said = aila("submit", manifest, "--api", url, "--key", "k")
+    assert said.code == 1
+    assert said.err.splitlines()[-1].startswith(f"error: the API does not answer: {url}, ConnectError; check --api")
+
+
+def test_waiting_in_vain_ends_with_the_timeout(aila: Aila, server: Scripted, manifest: Path) -> None:
+    server.will(data(batch_id="batch_1"), *[data(**a_batch())] * 5)
+    said = aila("submit", manifest, "--api", server.url, "--key", "k", "--wait", "--timeout", "0.5")
+    assert said.code == 1
+    assert "the time given with --timeout is over: batch batch_1: processing" in said.err
