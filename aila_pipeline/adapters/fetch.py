@@ -31,6 +31,9 @@ MAX_REDIRECTS = 5
 LONGEST_PAUSES_SECONDS = 60.0
 """Pauses between the tries of one download, together; what asks for more is tried again by the retry schedule."""
 
+PROBES_PER_HOST = 16
+"""A submission of a hundred URLs has all of them on one host, and a few seconds."""
+
 _PROBED = "bytes=0-15"
 
 
@@ -61,7 +64,7 @@ class Fetcher:
         self._connect_seconds, self._block_seconds = connect_seconds, block_seconds
         self._slowest, self._pace_seconds = slowest_bytes_per_second, pace_seconds
         self._longest_seconds, self._tries, self._pause_seconds = longest_seconds, tries, pause_seconds
-        self._slots = HostSlots(per_host)
+        self._slots, self._probe_slots = HostSlots(per_host), HostSlots(PROBES_PER_HOST)
         self._given_tls, self._network = tls, network or httpcore.SyncBackend()
 
     @classmethod
@@ -113,7 +116,7 @@ class Fetcher:
         """
         patience = Patience(time.monotonic() + seconds, stopped or threading.Event())
         try:
-            with self._answered(self._checked(url), {"Range": _PROBED}, patience) as (answer, _):
+            with self._answered(self._checked(url), {"Range": _PROBED}, patience, self._probe_slots) as (answer, _):
                 return answer.refusal
         except SourceNotAllowed as refusal:
             return refusal
@@ -129,7 +132,7 @@ class Fetcher:
 
     def _once(self, url: WebUrl, progress: Progress, patience: Patience) -> Iterator[bytes]:
         """What one connection brings of the bytes that were not handed out yet."""
-        with self._answered(url, progress.headers(), patience) as (answer, response):
+        with self._answered(url, progress.headers(), patience, self._slots) as (answer, response):
             known = progress.begin(answer)
             for block in self._body(response, patience):
                 fresh, known = block[known:], max(0, known - len(block))
@@ -160,12 +163,12 @@ class Fetcher:
 
     @contextmanager
     def _answered(
-        self, url: WebUrl, headers: Mapping[str, str], patience: Patience
+        self, url: WebUrl, headers: Mapping[str, str], patience: Patience, slots: HostSlots
     ) -> Iterator[tuple[Answer, httpcore.Response]]:
         """The first answer that is no redirect, with its body open; each hop is judged before it is connected to."""
         for _ in range(MAX_REDIRECTS + 1):
             self._addresses.check(url)
-            with self._slots.held(url.host, patience), self._asked(url, headers, patience) as response:
+            with slots.held(url.host, patience), self._asked(url, headers, patience) as response:
                 answer = Answer.of(response)
                 if answer.status not in REDIRECTS:
                     yield answer, response

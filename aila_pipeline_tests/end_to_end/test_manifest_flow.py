@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aila_pipeline.adapters.ledger.views import BatchView, CallView
 from aila_pipeline.domain.status import BatchStatus, CallStatus
-from aila_pipeline_tests.end_to_end.in_process import Pipeline
+from aila_pipeline_tests.adapters.web_server import WebServer, a_web_server, breaking, file, redirect, status
+from aila_pipeline_tests.end_to_end.in_process import Pipeline, a_pipeline
 
 pytestmark = pytest.mark.slow
 
@@ -148,3 +151,69 @@ def test_the_same_manifest_again_tries_its_failed_calls_again(filled: Pipeline, 
     drop(filled, *items, name="first")
     assert [(call.error_code, call.attempt) for call in filled.calls()] == [(None, 1), (None, 2)]
     assert filled.differences() == []
+
+
+@pytest.fixture
+def site() -> Iterator[WebServer]:
+    """A client's web server."""
+    with a_web_server() as server:
+        yield server
+
+
+@pytest.fixture
+def reaching(tmp_path: Path, site: WebServer) -> Iterator[Pipeline]:
+    """A pipeline that may fetch from the client's server, though that is on this machine; one file at a time."""
+    with a_pipeline(tmp_path / "home", fetch_allow=(site.place,), fetch_ahead=1, fetch_tries=3) as made:
+        yield made
+
+
+def test_recordings_of_a_web_server_end_each_by_itself(reaching: Pipeline, site: WebServer, speech: bytes) -> None:
+    """One comes, one comes after its host broke twice, the others fail with what their host or the policy said."""
+    with a_web_server() as inside:
+        site.pages |= {
+            "/good.flac": file(speech),
+            "/flaky.flac": breaking(speech, 1000, 2000, etag='"1"'),
+            "/inward.flac": redirect(f"http://127.0.0.1:{inside.port}/"),
+            "/closed.flac": status(403),
+            "/busy.flac": status(503, retry_after=90),
+        }
+        batch = drop(
+            reaching,
+            *(an_item(name, audio_url=site.url(f"/{name}.flac")) for name in ("good", "flaky", "none", "inward")),
+            *(an_item(name, audio_url=site.url(f"/{name}.flac?X-Amz-Signature=s3cr3t")) for name in ("closed", "busy")),
+            an_item("metadata-service", audio_url="http://169.254.169.254/latest/meta-data/"),
+        )
+        assert inside.connections == 0
+    assert ends(reaching.calls(batch)) == [
+        ("good", None),
+        ("flaky", None),
+        ("none", "SOURCE_NOT_FOUND"),
+        ("inward", "SOURCE_NOT_ALLOWED"),
+        ("closed", "SOURCE_FORBIDDEN"),
+        ("busy", "SOURCE_UNAVAILABLE"),
+        ("metadata-service", "SOURCE_NOT_ALLOWED"),
+    ]
+    assert site.asked_for("/flaky.flac", "Range") == [None, "bytes=1000-", "bytes=3000-"]
+    told = " ".join(str(call.error_message) for call in reaching.calls(batch))
+    assert "127.0.0.1" not in told
+    assert "s3cr3t" not in told
+    assert reaching.differences() == []
+
+
+def test_the_url_that_ends_first_is_fetched_first_and_what_is_kept_is_not_fetched_again(
+    reaching: Pipeline, site: WebServer, speech: bytes
+) -> None:
+    site.pages |= {f"/{name}.flac": file(speech) for name in "abc"}
+    ends_at = {"a": "", "b": "&X-Amz-Expires=600", "c": "&X-Amz-Expires=60"}
+    items = [
+        an_item(name, audio_url=site.url(f"/{name}.flac?X-Amz-Date=20260115T120000Z{end}&X-Amz-Signature=1"))
+        for name, end in ends_at.items()
+    ]
+    assert drop(reaching, *items).status is BatchStatus.COMPLETED
+    assert [path.partition("?")[0] for path, _ in site.asked] == ["/c.flac", "/b.flac", "/a.flac"]
+    (shard,) = reaching.instance.get_dynamic_partitions("shards")
+    assert reaching.execute("process", shard).success
+    signed_anew = [item | {"audio_url": item["audio_url"].replace("Signature=1", "Signature=2")} for item in items]
+    assert drop(reaching, *signed_anew, name="again").status is BatchStatus.COMPLETED
+    assert len(site.asked) == 3
+    assert reaching.differences() == []

@@ -11,7 +11,9 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -53,7 +55,8 @@ class StageWork:
     """A stage: `reads` are the stages whose results it needs, besides its own.
 
     `risky` stages run foreign code on foreign bytes; the call in hand is noted, so that one that kills its worker
-    again and again is found out and failed.
+    again and again is found out and failed. `arrange` is shown the calls that need the stage before the first is done,
+    so that it may begin what takes long, and returns them in the order in which they are done.
     """
 
     stage: Stage
@@ -61,6 +64,7 @@ class StageWork:
     version: Callable[[WorkCall], Version]
     perform: Callable[[WorkCall, bool], Found]
     risky: bool = False
+    arrange: Callable[[Sequence[WorkCall]], Sequence[WorkCall]] = lambda calls: calls
 
 
 @dataclass
@@ -106,27 +110,41 @@ class ShardRun:
         """Do the stage for every call that needs it."""
         tally = Tally()
         self.work.enter(stage.stage)
+        versions: dict[str, Version] = {}
+        needing: list[WorkCall] = []
         for call in self.work.calls(stage.stage, *stage.reads):
             if call.details is None or any(name not in call.results for name in stage.reads):
                 continue  # failed at intake or in an earlier stage
             if not call.open and call.status != "completed":
                 continue
-            try:
-                self._one(stage, call, tally)
-            except CallError as error:
-                tally.failed[error.code] += 1
-                self.context.log.warning(f"{call.id}: {error.code} in {stage.stage}")
-                if call.open:
-                    self.work.fail(call, stage.stage, error)
+            with self._failing(stage, call, tally):
+                versions[call.id] = self._guarded(stage, call, partial(stage.version, call))
+                if self._current(stage, call, versions[call.id]):
+                    tally.current += 1
+                else:
+                    needing.append(call)
+        for call in stage.arrange(needing):
+            with self._failing(stage, call, tally):
+                self._one(stage, call, versions[call.id], tally)
         self.work.flush()
         return tally
 
-    def _one(self, stage: StageWork, call: WorkCall, tally: Tally) -> None:
-        version = self._guarded(stage, call, lambda: stage.version(call))
+    @contextmanager
+    def _failing(self, stage: StageWork, call: WorkCall, tally: Tally) -> Iterator[None]:
+        """A CallError inside ends the call, and nothing else."""
+        try:
+            yield
+        except CallError as error:
+            tally.failed[error.code] += 1
+            self.context.log.warning(f"{call.id}: {error.code} in {stage.stage}")
+            if call.open:
+                self.work.fail(call, stage.stage, error)
+
+    def _current(self, stage: StageWork, call: WorkCall, version: Version) -> bool:
         known = call.results.get(stage.stage)
-        if known is not None and known.version == version.id and not self.force:
-            tally.current += 1
-            return
+        return known is not None and known.version == version.id and not self.force
+
+    def _one(self, stage: StageWork, call: WorkCall, version: Version, tally: Tally) -> None:
         if stage.risky and self.work.take(call) >= self.settings.crash_limit:
             raise ProcessingCrashed(f"{self.settings.crash_limit} workers died on it in {stage.stage}")
         began = time.perf_counter()

@@ -138,6 +138,11 @@ def _idna(name: str) -> str:
     return name.encode("idna").decode("ascii").lower()
 
 
+def is_web_url(url: str) -> bool:
+    """Whether it is an http or https URL, well formed or not."""
+    return url.lower().startswith(("http://", "https://"))
+
+
 def expires_at(url: str) -> datetime | None:
     """When the signature of an http or https URL ends, in UTC; None if there is none, or none that tells.
 
