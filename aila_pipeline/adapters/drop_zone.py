@@ -2,13 +2,16 @@
 
 Lives here: which prefixes are listed and how, and the row in the ledger for each arrival. Does not: what makes a pair
 or a manifest (domain/intake/drop_zone.py), reading files (intake.py). A look lists; it opens nothing.
+
+At the root of the store lie also the keys that the API has issued. They wait for its third step, or for the run that
+takes them in, and are no drops.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
@@ -52,8 +55,14 @@ class DropZone:
         self._store, self._settings = store, settings
         self._tenants: dict[tuple[str, str], tuple[Tenant, str] | None] = {}
 
-    def look(self, now: datetime) -> list[tuple[Drop, list[ObjectInfo]]]:
-        """What lies in the drop zone now, each with its objects."""
+    def look(self, ledger: Ledger, now: datetime) -> list[Drop]:
+        """What lies in the drop zone now, the oldest of each prefix first."""
+        found = self._found(now)
+        issued = _issued(ledger, found)
+        return [drop for drop, _ in found if not _is_upload(drop, issued)]
+
+    def _found(self, now: datetime) -> list[tuple[Drop, list[ObjectInfo]]]:
+        """What the listings look like, each with its objects; also what the API has issued."""
         found = []
         for prefix in self._settings.watch_prefixes:
             infos = {info.key: info for info in islice(self._listing(prefix), MOST_OBJECTS)}
@@ -69,20 +78,22 @@ class DropZone:
 
         A run that dies while it removes files it has taken in leaves some of them. They make another drop than the
         one that was received: half a pair, or (of three files that were refused) even a whole one. So they are looked
-        for among the objects of the batches that had the same name.
+        for among the objects of the batches that had the same name. An upload's files are told of only as such.
         """
-        found = self.look(now)
+        found = self._found(now)
+        issued = _issued(ledger, found)
         known = ledger.arrivals.by_fingerprint(drop.fingerprint for drop, _ in found)
         strange = [drop.name for drop, _ in found if drop.fingerprint not in known]
         done = defaultdict(list)
         for batch in ledger.arrivals.last_done(strange) if strange else ():
-            done[batch.name].append((batch, frozenset(originals(batch))))
+            done[batch.name].append((batch, frozenset(map(_as_listed, originals(batch)))))
 
         def owner(drop: Drop, objects: list[ObjectInfo]) -> Batch | None:
-            left = (batch for batch, taken in done[drop.name] if taken.issuperset(objects))
+            left = (batch for batch, taken in done[drop.name] if taken.issuperset(map(_as_listed, objects)))
             return known.get(drop.fingerprint) or next(left, None)
 
-        return [Arrival(drop, objects, owner(drop, objects)) for drop, objects in found]
+        arrivals = [Arrival(drop, objects, owner(drop, objects)) for drop, objects in found]
+        return [each for each in arrivals if each.batch is not None or not _is_upload(each.drop, issued)]
 
     def _listing(self, prefix: str) -> Iterator[ObjectInfo]:
         """The objects under a prefix; at the root, all but what is ours, and without descending into it."""
@@ -121,3 +132,22 @@ class DropZone:
         """The tenant of this place and its user for the drop zone."""
         tenant = ledger.tenants.ensure(*place) if make else ledger.tenants.find(*place)
         return (tenant, ledger.tenants.ensure_user(tenant, DROP_ZONE)) if tenant else None
+
+
+def _issued(ledger: Ledger, found: Iterable[tuple[Drop, list[ObjectInfo]]]) -> set[str]:
+    """The ids of uploads among the names at the root; asked at once for all."""
+    names = [drop.name for drop, _ in found if _at_root(drop)]
+    return ledger.uploads.issued(names) if names else set()
+
+
+def _is_upload(drop: Drop, issued: set[str]) -> bool:
+    return drop.name in issued and _at_root(drop)
+
+
+def _at_root(drop: Drop) -> bool:
+    return drop.objects[0].key.startswith(f"{drop.country}/{drop.firm}/{drop.name}/")
+
+
+def _as_listed(info: ObjectInfo) -> ObjectInfo:
+    """As a listing tells it: without the version, which only a look at the object itself does."""
+    return replace(info, version_id=None)

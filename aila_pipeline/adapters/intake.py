@@ -1,55 +1,43 @@
 """Intake: the way of one submission from its objects to the ledger, the same for every door it comes through.
 
-Lives here: reading the pinned objects, checking them with the rules of domain/intake, moving them to a place of our
-own, accepting or refusing. Does not: the rules, finding submissions (sensors, API), working on calls.
+Lives here: moving the pinned objects to a place of our own, accepting or refusing, and cleaning up. Does not: reading
+and checking them (checking.py), finding submissions (the drop zone's sensor, the API), working on calls.
 
     pinned objects ─read─> checks ─┬─ accepted: copied to _aila/batches/<id>/source/, ledger, originals removed
                                    └─ refused:  copied to _aila/rejected/…, reasons.json beside, originals removed
 
 Each step can be done twice: a run that died anywhere is simply run again. The ledger's commit is the moment of truth;
 originals go last, and only if they are still what was read.
+
+A file that was overwritten in between: what was dropped is received anew; what came through the API was promised to be
+worked on, and so becomes a batch whose calls fail with SOURCE_CHANGED (contracts, gap 6). Of its CSV the API keeps the
+copy that it has checked, under _aila/uploads/, until the batch is taken in.
 """
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from aila_pipeline.adapters.archive_directory import read_directory
+from aila_pipeline.adapters import checking
 from aila_pipeline.adapters.call_objects import OWN
+from aila_pipeline.adapters.checking import Checked, Checks, halves
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.arrivals import DONE
 from aila_pipeline.adapters.ledger.records import Accepted, Batch
+from aila_pipeline.adapters.ledger.submissions import API
 from aila_pipeline.adapters.objects import ObjectInfo, ObjectStore
 from aila_pipeline.adapters.rejected import REASONS, kept_names, reasons_document, rejected_folder
-from aila_pipeline.domain.intake.csv_text import MAX_CSV_BYTES
-from aila_pipeline.domain.intake.identity import source_fingerprint
-from aila_pipeline.domain.intake.join import ArchiveEntry, Files
-from aila_pipeline.domain.intake.manifest import MAX_MANIFEST_BYTES, read_manifest
-from aila_pipeline.domain.intake.pair import read_pair, rejects_csv
-from aila_pipeline.domain.models import ArchiveSource, Submission, TenantSettings
-from aila_pipeline.errors import (
-    AilaError,
-    CsvTooLarge,
-    ManifestInvalid,
-    ObjectChanged,
-    ObjectMissing,
-    PairIncomplete,
-    SubmissionRefused,
-    SubmissionUnexpected,
-)
+from aila_pipeline.domain.intake.pair import rejects_csv
+from aila_pipeline.errors import ObjectChanged, ObjectMissing, PairIncomplete, PairVanished, SubmissionRefused
 from aila_pipeline.settings import Settings
 
-_log = logging.getLogger(__name__)
+read_archive = checking.read_archive
 
-MAX_ENTRIES = 200_000
-"""Twice the rows that a pair may have: files without a row are warned about, not refused."""
-MAX_UNPACKED_BYTES = 4 * 1024**4
-"""100,000 calls of 40 MB, an hour and a half of uncompressed telephony each."""
+_Own = Mapping[str, ObjectInfo]
+"""Our copies, by the keys that they were copied from; none where the content is another batch's already."""
 
 
 @dataclass(frozen=True)
@@ -93,98 +81,94 @@ class Intake:
 
         Raises InfrastructureError when store or ledger fail; the batch then stays received and is tried again.
         """
-        sources = originals(batch)
         if batch.state != "received":
             return self._already(batch)
+        sources = [unpinned(source) for source in batch.sources]
         try:
-            if batch.problem is not None:
-                raise PairIncomplete(batch.problem.get("detail", ""))
-            submission, entries = self._checked(batch, sources)
-            own = sources
-            if self._ledger.batches.owner(batch.tenant, submission.digest) is None:
-                own = self._move(sources, f"{OWN}batches/{batch.id}/source/")
-                self._keep_rejects(batch, submission, own)
+            checked, own = self._checked(batch, sources)
         except SubmissionRefused as refusal:
             return self._refuse(batch, sources, refusal)
         except (ObjectChanged, ObjectMissing):
-            self._ledger.batches.withdraw(batch.id, now=datetime.now(UTC))
-            return Withdrawn()
-        accepted = self._ledger.batches.accept(
-            batch,
-            submission,
-            sources=[pinned(copy) | {"received": pinned(info)} for copy, info in zip(own, sources, strict=True)],
-            fingerprints=_fingerprints(submission, entries, batch.tenant.settings, self._settings.max_audio_bytes),
-            shard_size=self._settings.shard_size,
-            now=datetime.now(UTC),
-        )
-        self._remove(sources)
-        return accepted
+            if batch.door != API:
+                self._ledger.batches.withdraw(batch.id, now=datetime.now(UTC))
+                return Withdrawn()
+            return self._accept_changed(batch, sources)
+        return self._accept(batch, checked, own)
 
-    def _checked(self, batch: Batch, sources: Sequence[ObjectInfo]) -> tuple[Submission, list[ArchiveEntry]]:
-        """As `check`; what the rules themselves stumble over refuses the submission, else it came back for ever."""
-        try:
-            return self.check(batch, sources)
-        except (AilaError, MemoryError):
-            raise
-        except Exception as error:  # noqa: BLE001 - a case nobody thought of, told and kept
-            # Without the exception's message, which may quote a cell.
-            frames = traceback.extract_tb(error.__traceback__)
-            _log.error("%s: %s\n%s", batch.id, type(error).__name__, "".join(traceback.format_list(frames)))
-            raise SubmissionUnexpected(f"{type(error).__name__} at {frames[-1].name}:{frames[-1].lineno}") from None
-
-    def check(self, batch: Batch, sources: Sequence[ObjectInfo]) -> tuple[Submission, list[ArchiveEntry]]:
-        """All checks of a submission, changing nothing.
+    def _checked(self, batch: Batch, sources: Sequence[ObjectInfo]) -> tuple[Checked, _Own]:
+        """The checks, and where the sources lie afterwards: in a place of our own, unless another batch has them.
 
         Raises SubmissionRefused, or ObjectChanged and ObjectMissing when the objects are not the pinned ones.
         """
-        tenant, now = batch.tenant.settings, datetime.now(UTC)
+        if batch.problem is not None:
+            raise PairIncomplete(batch.problem.get("detail", ""))
+        tenant, checks = batch.tenant.settings, Checks(self._store, self._settings)
         if batch.kind == "manifest":
-            body = self._small(sources[0], MAX_MANIFEST_BYTES, ManifestInvalid)
-            return read_manifest(body, tenant, now), []
-        csv, archive = _halves(sources)
-        entries = read_archive(self._store, archive)
-        submission = read_pair(
-            self._small(csv, MAX_CSV_BYTES, CsvTooLarge),
-            entries,
-            tenant,
-            now,
-            max_rows=self._settings.max_rows,
-            max_audio_bytes=self._settings.max_audio_bytes,
-        )
-        return submission, entries
+            checked = checks.manifest(sources[0], tenant)
+        else:
+            checked = checks.pair(*halves(sources), tenant, max_rows=self._settings.max_rows)
+        if self._ledger.batches.owner(batch.tenant, checked.submission.digest) is not None:
+            return checked, {}
+        return checked, self._move(batch, checked, sources)
 
-    def _small(self, info: ObjectInfo, limit: int, too_large: type[SubmissionRefused]) -> bytes:
-        if info.size_bytes > limit:
-            raise too_large(f"{info.size_bytes} bytes, the limit is {limit}")
-        return self._store.read_range(info.key, 0, info.size_bytes, pinned=info) if info.size_bytes else b""
-
-    def _move(self, sources: Sequence[ObjectInfo], folder: str) -> list[ObjectInfo]:
-        """Copy the sources into a folder of ours under plain names; the originals are removed later."""
+    def _move(self, batch: Batch, checked: Checked, sources: Sequence[ObjectInfo]) -> _Own:
+        """Copy the sources into a folder of ours under plain names, and the rejected rows, ready to mend, beside it."""
+        folder = f"{OWN}batches/{batch.id}/source/"
         names = {"csv": "metadata.csv", "zip": "audios.zip", "json": "batch.json"}
-        return [
-            self._store.copy(info, folder + names.get(info.key.rpartition(".")[2].lower(), _name(info.key)))
+        own = {
+            info.key: self._store.copy(info, folder + names.get(info.key.rpartition(".")[2].lower(), _name(info.key)))
             for info in sources
-        ]
-
-    def _keep_rejects(self, batch: Batch, submission: Submission, own: Sequence[ObjectInfo]) -> None:
-        """Write the rejected rows, ready to mend and send again, beside the batch's files."""
-        if batch.kind == "pair" and any(call.problems for call in submission.calls):
-            csv = self._store.read(_halves(own)[0].key)
-            rejects = rejects_csv(csv, submission, batch.tenant.settings)
+        }
+        if batch.kind == "pair" and any(call.problems for call in checked.submission.calls):
+            rejects = rejects_csv(checked.body, checked.submission, batch.tenant.settings)
             self._store.write(rejects_key(batch.id), rejects, content_type="text/csv")
+        return own
+
+    def _accept(self, batch: Batch, checked: Checked, own: _Own) -> Accepted:
+        """Commit, and remove what was received."""
+        accepted = self._ledger.batches.accept(
+            batch,
+            checked.submission,
+            sources=[
+                source | {"received": source.get("received", source)} | pinned(own[source["key"]])
+                for source in batch.sources
+                if source["key"] in own
+            ],
+            fingerprints=checked.fingerprints,
+            shard_size=self._settings.shard_size,
+            now=datetime.now(UTC),
+        )
+        self._clean_up(batch, originals(batch))
+        return accepted
+
+    def _accept_changed(self, batch: Batch, sources: Sequence[ObjectInfo]) -> Accepted | Refused | Withdrawn:
+        """A pair of the API whose archive was overwritten or removed since it was checked."""
+        csv, _ = halves(sources)
+        try:
+            checked = Checks(self._store, self._settings).changed_pair(csv, batch.tenant.settings, batch_id=batch.id)
+            own = self._move(batch, checked, [csv])
+        except SubmissionRefused as refusal:
+            return self._refuse(batch, sources, refusal)
+        except (ObjectChanged, ObjectMissing):
+            return self._refuse(batch, sources, PairVanished())
+        return self._accept(batch, checked, own)
 
     def _refuse(self, batch: Batch, sources: Sequence[ObjectInfo], refusal: SubmissionRefused) -> Refused | Withdrawn:
-        folder, kept = rejected_folder(batch, sources), kept_names(sources)
-        try:
-            for info, name in zip(sources, kept, strict=True):
+        received = originals(batch)
+        folder = rejected_folder(batch, received)
+        kept: dict[str, ObjectInfo] = {}
+        for info, original, name in zip(sources, received, kept_names(received), strict=True):
+            try:
                 self._store.copy(info, folder + name)
-        except (ObjectChanged, ObjectMissing):
-            self._ledger.batches.withdraw(batch.id, now=datetime.now(UTC))
-            return Withdrawn()
-        self._store.write(folder + REASONS, reasons_document(batch, sources, kept, refusal))
+                kept[name] = original
+            except (ObjectChanged, ObjectMissing):
+                if batch.door != API:
+                    self._ledger.batches.withdraw(batch.id, now=datetime.now(UTC))
+                    return Withdrawn()
+        self._store.write(folder + REASONS, reasons_document(batch, list(kept.values()), list(kept), refusal))
         problem = {"code": refusal.code, "message": refusal.message, "folder": folder}
         self._ledger.batches.refuse(batch.id, problem, now=datetime.now(UTC))
-        self._remove(sources)
+        self._clean_up(batch, received)
         return Refused(folder, refusal.code, refusal.message)
 
     def _already(self, batch: Batch) -> Accepted | Refused | Withdrawn:
@@ -198,19 +182,21 @@ class Intake:
         return Accepted(batch.duplicate_of or batch.id, batch.state, (), 0, 0)
 
     def finish(self, batch: Batch, listed: Sequence[ObjectInfo]) -> None:
-        """Remove originals that an earlier run, which died after the ledger's commit, left in the drop zone."""
+        """Remove what an earlier run, which died after the ledger's commit, left where it was received."""
         if batch.state in DONE:
-            self._remove(listed)
+            self._clean_up(batch, listed)
 
-    def _remove(self, sources: Sequence[ObjectInfo]) -> None:
-        for info in sources:
+    def _clean_up(self, batch: Batch, received: Sequence[ObjectInfo]) -> None:
+        for info in received:
             self._store.delete(info.key, pinned=info)
+        if batch.door == API:
+            for info in list(self._store.list(upload_folder(batch.name))):
+                self._store.delete(info.key)
 
 
-def read_archive(store: ObjectStore, archive: ObjectInfo) -> list[ArchiveEntry]:
-    """The directory of a pinned archive, read by ranges. Raises ArchiveCorrupt, ArchiveBomb, ObjectChanged."""
-    reader = store.reader(archive.key, pinned=archive)
-    return read_directory(reader, max_entries=MAX_ENTRIES, max_total_bytes=MAX_UNPACKED_BYTES)
+def upload_folder(upload_id: str) -> str:
+    """Where the API keeps the CSV that it has checked, until the batch is taken in."""
+    return f"{OWN}uploads/{upload_id}/"
 
 
 def rejects_key(batch_id: str) -> str:
@@ -220,29 +206,8 @@ def rejects_key(batch_id: str) -> str:
 
 def archive_of(sources: Sequence[Mapping[str, Any]]) -> ObjectInfo:
     """The archive among a batch's own, pinned sources."""
-    return _halves([unpinned(source) for source in sources])[1]
-
-
-def _halves(sources: Sequence[ObjectInfo]) -> tuple[ObjectInfo, ObjectInfo]:
-    by_end = {info.key.rpartition(".")[2].lower(): info for info in sources}
-    return by_end["csv"], by_end["zip"]
+    return halves([unpinned(source) for source in sources])[1]
 
 
 def _name(key: str) -> str:
     return key.rpartition("/")[2]
-
-
-def _fingerprints(
-    submission: Submission, entries: Sequence[ArchiveEntry], tenant: TenantSettings, max_audio_bytes: int
-) -> dict[int, str]:
-    """Per accepted position, what tells the same data from other data under the same id."""
-    files = Files(entries, fallback_encoding=tenant.fallback_encoding)
-    found = {}
-    for call in submission.calls:
-        if call.accepted and call.details is not None:
-            source = call.details.source
-            entry = None
-            if isinstance(source, ArchiveSource):
-                entry = files.find(source.name, max_audio_bytes=max_audio_bytes)
-            found[call.position] = source_fingerprint(call.details, entry)
-    return found

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from aila_pipeline.adapters.archive import FileRange, open_entry, read_directory
 from aila_pipeline.adapters.audio import inspect
-from aila_pipeline.adapters.intake import MAX_ENTRIES, MAX_UNPACKED_BYTES
+from aila_pipeline.adapters.checking import MAX_ENTRIES, MAX_UNPACKED_BYTES
 from aila_pipeline.cli.estimate import Estimate, estimate
 from aila_pipeline.cli.files import Given, sort_out
 from aila_pipeline.cli.opening import Opened, ledger_exists, opened

@@ -30,6 +30,7 @@ AilaError
 │       └── Unexpected              UNEXPECTED             a case that the program does not know
 ├── SubmissionRefused               a whole submission is refused; its files are kept beside the reasons
 │   ├── PairIncomplete              PAIR_INCOMPLETE        the other half never came, or there are too many files
+│   ├── PairVanished                PAIR_VANISHED          an upload's files are gone before they were taken in
 │   ├── CsvUnreadable               CSV_UNREADABLE         no encoding fits
 │   ├── CsvQuoteUnclosed            CSV_QUOTE_UNCLOSED     a quotation mark is never closed
 │   ├── CsvHeaderMissing            CSV_HEADER_MISSING     the first line is no header
@@ -175,6 +176,7 @@ from aila_pipeline.errors.submissions import (
     CsvUnreadable,
     ManifestInvalid,
     PairIncomplete,
+    PairVanished,
     SubmissionRefused,
     SubmissionUnexpected,
 )
@@ -229,6 +231,7 @@ __all__ = [
     "ObjectChanged",
     "ObjectMissing",
     "PairIncomplete",
+    "PairVanished",
     "PermanentCallError",
     "PortTaken",
     "ProcessFailed",

@@ -25,6 +25,11 @@ class PairIncomplete(SubmissionRefused):
     advice = "put one of each into a folder of their own and drop them again"
 
 
+class PairVanished(SubmissionRefused):
+    code, what = "PAIR_VANISHED", "the files of this upload were removed before they were taken in"
+    advice = "upload both files again"
+
+
 class CsvUnreadable(SubmissionRefused):
     code, what = "CSV_UNREADABLE", "the CSV is not text in any encoding that was tried"
     advice = "save it as UTF-8, or set the tenant's fallback encoding"

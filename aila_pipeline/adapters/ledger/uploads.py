@@ -19,7 +19,10 @@ import sqlalchemy as sa
 from aila_pipeline.adapters.ledger.database import Database, in_groups
 from aila_pipeline.adapters.ledger.keys import Access
 from aila_pipeline.adapters.ledger.records import Tenant
-from aila_pipeline.adapters.ledger.tables import uploads
+from aila_pipeline.adapters.ledger.tables import batches, uploads
+
+FINGERPRINT = "upload "
+"""How the fingerprint of a batch that came as an upload begins; the upload's id follows."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Upload:
     @property
     def fingerprint(self) -> str:
         """Of the batch that it becomes: one upload is one batch."""
-        return f"upload {self.id}"
+        return FINGERPRINT + self.id
 
 
 class Uploads:
@@ -62,6 +65,8 @@ class Uploads:
 
     def find(self, tenant: Tenant, metadata_key: str, audios_key: str) -> Upload | None:
         """The tenant's upload that both keys were issued for."""
+        if "\0" in metadata_key + audios_key:  # PostgreSQL does not even compare with such text
+            return None
         upload_id = next(iter(metadata_key.split("/")[2:3]), "")
         query = sa.select(uploads).where(
             uploads.c.id == upload_id,
@@ -84,9 +89,16 @@ class Uploads:
         return self._database.read(question)
 
     def expired(self, before: datetime, *, most: int) -> list[Upload]:
-        """The oldest uploads whose URLs ended before this time."""
-        query = sa.select(uploads).where(uploads.c.expires_at < before).order_by(uploads.c.expires_at).limit(most)
-        return self._database.read(lambda connection: [_upload(row) for row in connection.execute(query)])
+        """The oldest uploads whose URLs ended before this time and which no run is still to take in."""
+        waits = sa.exists().where(
+            batches.c.fingerprint == sa.literal(FINGERPRINT) + uploads.c.id, batches.c.state == "received"
+        )
+        query = sa.select(uploads).where(uploads.c.expires_at < before, ~waits)
+        return self._database.read(
+            lambda connection: [
+                _upload(row) for row in connection.execute(query.order_by(uploads.c.expires_at).limit(most))
+            ]
+        )
 
     def forget(self, ids: Sequence[str]) -> None:
         """Remove uploads whose files are gone."""

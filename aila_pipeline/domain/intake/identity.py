@@ -28,6 +28,11 @@ def pair_digest(csv: bytes, entries: Iterable[ArchiveEntry]) -> str:
     return _digest("pair", hashlib.sha256(csv).hexdigest(), files)
 
 
+def changed_pair_digest(csv: bytes, batch_id: str) -> str:
+    """SHA-256 of a CSV whose archive was overwritten before it was read: like no other batch's."""
+    return _digest("changed pair", hashlib.sha256(csv).hexdigest(), batch_id)
+
+
 def manifest_digest(body: bytes) -> str:
     """SHA-256 of a manifest's meaning; spaces and the order of keys do not count. ValueError if it is no JSON."""
     return _digest("manifest", from_json(body))

@@ -13,10 +13,11 @@ from datetime import datetime
 
 from aila_pipeline.domain.intake.csv_text import CsvText, column_name, read_csv
 from aila_pipeline.domain.intake.header import COLUMNS, REASON, read_header
-from aila_pipeline.domain.intake.identity import pair_digest
-from aila_pipeline.domain.intake.join import ArchiveEntry, Joined, join
+from aila_pipeline.domain.intake.identity import changed_pair_digest, pair_digest
+from aila_pipeline.domain.intake.join import ArchiveEntry, join
 from aila_pipeline.domain.intake.rows import CheckedRow, check_rows, details
 from aila_pipeline.domain.models import Problem, Submission, SubmittedCall, TenantSettings, Warn
+from aila_pipeline.errors import PermanentCallError, SourceChanged
 
 
 def read_pair(
@@ -45,8 +46,25 @@ def read_pair(
     return Submission(
         kind="pair",
         digest=pair_digest(csv, entries),
-        calls=tuple(_call(row, joined, tenant) for row in rows),
+        calls=tuple(_call(row, _file_problems(row, joined.failures.get(row.position)), tenant) for row in rows),
         warnings=header.warnings + _left_over(joined.files_without_row),
+    )
+
+
+def changed_pair(csv: bytes, tenant: TenantSettings, now: datetime, *, max_rows: int, batch_id: str) -> Submission:
+    """The rows of a pair whose archive is not the one that was checked any more: each fails as SOURCE_CHANGED.
+
+    Its digest is this batch's alone, so that the pair that was meant can be sent again. Raises as `read_pair` does.
+    """
+    table = _table(csv, tenant, max_rows)
+    header = read_header(table.header)
+    changed = SourceChanged()
+    calls = []
+    for row in check_rows(table, header, tenant, now):
+        problem = Problem(position=row.position, field=None, code=changed.code, message=changed.message)
+        calls.append(_call(row, (problem, *row.problems), tenant))
+    return Submission(
+        kind="pair", digest=changed_pair_digest(csv, batch_id), calls=tuple(calls), warnings=header.warnings
     )
 
 
@@ -80,14 +98,16 @@ def _table(csv: bytes, tenant: TenantSettings, max_rows: int) -> CsvText:
     return read_csv(csv, fallback_encoding=tenant.fallback_encoding, known_columns=COLUMNS, max_rows=max_rows)
 
 
-def _call(row: CheckedRow, joined: Joined, tenant: TenantSettings) -> SubmittedCall:
-    """A row after both its own checks and its file's."""
-    problems = row.problems
-    failure = joined.failures.get(row.position)
-    if failure is not None:
-        problems += (
-            Problem(position=row.position, field="audio_file_name", code=failure.code, message=failure.message),
-        )
+def _file_problems(row: CheckedRow, failure: PermanentCallError | None) -> tuple[Problem, ...]:
+    """All that is wrong with a row and with its file."""
+    if failure is None:
+        return row.problems
+    told = Problem(position=row.position, field="audio_file_name", code=failure.code, message=failure.message)
+    return (*row.problems, told)
+
+
+def _call(row: CheckedRow, problems: tuple[Problem, ...], tenant: TenantSettings) -> SubmittedCall:
+    """A row with its problems, or the call that it describes."""
     if problems or row.values is None:
         # An id that is itself in doubt, used twice for one, must not name a call.
         doubtful = row.values is None or any(problem.field == "partner_call_id" for problem in problems)
