@@ -8,20 +8,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from aila_pipeline import errors
-from aila_pipeline.adapters.analysis import load_transcript
+from aila_pipeline.adapters.call_document import STAGES, load_findings, without_query
 from aila_pipeline.adapters.call_objects import OWN
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import StageResult
 from aila_pipeline.adapters.ledger.views import CallView
 from aila_pipeline.adapters.objects import ObjectStore
-from aila_pipeline.domain.insights import Insights
-from aila_pipeline.domain.models import ArchiveSource, AudioFacts, Transcript
+from aila_pipeline.domain.models import ArchiveSource
 from aila_pipeline.domain.report import BatchReport, ReportedCall, ReportedError, render
-from aila_pipeline.domain.scoring import Score
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.errors import ObjectMissing
-
-_STAGES = (Stage.CALL_AUDIO, Stage.TRANSCRIPTS, Stage.INSIGHTS, Stage.SCORES)
 
 
 def report_key(batch_id: str) -> str:
@@ -47,7 +43,7 @@ def gather(ledger: Ledger, store: ObjectStore, batch_id: str) -> BatchReport:
     if batch is None:
         raise ObjectMissing(f"the ledger knows no batch {batch_id}")
     views = ledger.views.calls_of(batch.id)
-    results = ledger.views.results([view.id for view in views], *_STAGES)
+    results = ledger.views.results([view.id for view in views], *STAGES)
     calls = tuple(_reported(view, results[view.id], store) for view in views)
     models = {call.transcript.model for call in calls if call.transcript is not None}
     refused = (f"{batch.problem['code']}: {batch.problem['message']}",) if batch.problem else ()
@@ -69,8 +65,8 @@ def _reported(view: CallView, results: dict[Stage, StageResult], store: ObjectSt
     details = view.details
     name = None
     if details is not None:
-        name = details.source.name if isinstance(details.source, ArchiveSource) else details.source.url
-    audio, insights, score = (results.get(stage) for stage in (Stage.CALL_AUDIO, Stage.INSIGHTS, Stage.SCORES))
+        name = details.source.name if isinstance(details.source, ArchiveSource) else without_query(details.source.url)
+    found = load_findings(store, details, results)
     return ReportedCall(
         call_id=view.id,
         position=view.position,
@@ -84,21 +80,11 @@ def _reported(view: CallView, results: dict[Stage, StageResult], store: ObjectSt
         started_at=details.started_at if details else None,
         direction=details.direction if details else None,
         user_name=(details.user_name or details.user_email) if details else None,
-        audio=AudioFacts.model_validate(audio.document) if audio else None,
-        transcript=_transcript(view, results, store),
-        insights=Insights.model_validate(insights.document) if insights else None,
-        score=Score.model_validate(score.document) if score and score.document["checklist"] else None,
+        audio=found.audio,
+        transcript=found.transcript,
+        insights=found.insights,
+        score=found.score,
     )
-
-
-def _transcript(view: CallView, results: dict[Stage, StageResult], store: ObjectStore) -> Transcript | None:
-    """The turns, or None where there are none or their object is gone (`aila verify` tells that)."""
-    if Stage.TRANSCRIPTS not in results:
-        return None
-    try:
-        return load_transcript(store, results[Stage.TRANSCRIPTS], view.details)
-    except ObjectMissing:
-        return None
 
 
 def _error(view: CallView) -> ReportedError | None:

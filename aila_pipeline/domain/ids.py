@@ -32,6 +32,16 @@ def call_id(now: datetime | None = None) -> str:
     return f"aila_{ulid(now)}"
 
 
+def call_ids_from(at: datetime) -> str:
+    """What comes before the id of every call that was accepted at this millisecond or later, and after all others'.
+
+    >>> call_ids_from(datetime(2026, 1, 15, 12, tzinfo=UTC)) < call_id(datetime(2026, 1, 15, 12, tzinfo=UTC))
+    True
+    """
+    # Before 1970 there is nothing; `timestamp()` in whole milliseconds as `ulid` has it.
+    return f"aila_{_base32(max(0, int(at.timestamp() * 1000)), 10)}"
+
+
 def shard_key(batch: str, number: int, *, country: str, firm: str, accepted_at: datetime) -> str:
     """The partition key of a shard: tells day, tenant, batch and number to the person who picks it in the UI.
 
