@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 
 import httpcore
@@ -205,11 +205,17 @@ class Fetcher:
         return self._given_tls or httpcore.default_ssl_context()
 
 
+@cache
+def _agent() -> str:
+    """Who asks; the version is read from the installed files once."""
+    return f"aila-pipeline/{version('aila-pipeline')}"
+
+
 def _sent(url: WebUrl, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """All headers of a request; nothing else is sent."""
     all_of_them = {
         "Host": url.host_header,
-        "User-Agent": f"aila-pipeline/{version('aila-pipeline')}",
+        "User-Agent": _agent(),
         "Accept": "*/*",
         "Accept-Encoding": "identity",
         "Connection": "close",
