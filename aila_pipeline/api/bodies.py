@@ -5,7 +5,7 @@ Lives here: reading with a cap, JSON of small requests. Does not: the batch's JS
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -31,11 +31,8 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     return bytes(body)
 
 
-def parsed(model: type[M], body: bytes) -> M:
-    """The body as the model.
-
-    Raises RequestUnreadable for what is no JSON object, RequestInvalid with each wrong field. No input is quoted.
-    """
+def json_object(body: bytes) -> dict[str, Any]:
+    """The body's JSON. Raises RequestUnreadable for what is no JSON object, without quoting it."""
     try:
         raw = from_json(body, allow_inf_nan=False)
     except ValueError:
@@ -43,6 +40,15 @@ def parsed(model: type[M], body: bytes) -> M:
         raise RequestUnreadable("it is not JSON in UTF-8") from None
     if not isinstance(raw, dict):
         raise RequestUnreadable("it is not a JSON object")
+    return raw
+
+
+def parsed(model: type[M], body: bytes) -> M:
+    """The body as the model.
+
+    Raises RequestUnreadable for what is no JSON object, RequestInvalid with each wrong field. No input is quoted.
+    """
+    json_object(body)
     try:
         return model.model_validate_json(body)
     except ValidationError as broken:

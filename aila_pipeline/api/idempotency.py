@@ -10,7 +10,7 @@ remembered answers as such (adapters/ledger/idempotency.py).
     the first was refused                       the key is as if it had never been used
 
 What is remembered is the data; the envelope belongs to the path that is asked. A dry run changes nothing and needs no
-key: its handler answers without `once`.
+key: its handler answers `plainly`.
 """
 
 from __future__ import annotations
@@ -54,10 +54,16 @@ def once(services: Services, access: Access, request: Request, body: bytes, act:
 
     A limit that refuses is answered here, with its headers; other refusals are raised as they come.
     """
+    return plainly(access, request, lambda: _answer(services, access, request, body, act))
+
+
+def plainly(access: Access, request: Request, act: Callable[[], Answer]) -> Response:
+    """The answer to a request that changes nothing, or that was claimed before."""
     contract = contract_of(request.url.path)
     try:
-        answer = _answer(services, access, request, body, act)
+        answer = act()
     except LimitReached as error:
+        request.state.error_code = error.code
         return failure(contract, error, refusal_headers(error, access.tenant.settings))
     return success(contract, answer.data, answer.headers)
 

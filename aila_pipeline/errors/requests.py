@@ -13,13 +13,21 @@ from aila_pipeline.errors.base import AilaError
 
 
 class RequestRefused(AilaError):
-    """`http_status` is the answer's status; `details` says more, by row or index and field, and never quotes input."""
+    """`http_status` is the answer's status; `details` says more, by row or index and field, and never quotes input.
+
+    `words`: what a contract prints as the message of this very error.
+    """
 
     http_status: ClassVar[int] = 400
 
-    def __init__(self, detail: str = "", details: Mapping[str, Any] | None = None) -> None:
-        self.details = dict(details or {})
+    def __init__(self, detail: str = "", details: Mapping[str, Any] | None = None, *, words: str | None = None) -> None:
+        self.details, self._words = dict(details or {}), words
         super().__init__(detail)
+
+    @property
+    def message(self) -> str:
+        """The contract's own words where it has any."""
+        return super().message if self._words is None else self._words
 
 
 class RequestUnreadable(RequestRefused):

@@ -23,6 +23,7 @@ Row: TypeAlias = "sa.Row[*tuple[Any, ...]]"
 
 _BEING_CHECKED = "waits to be checked; that takes seconds while Dagster runs"
 _ELSEWHERE = "waits for calls that another batch has brought"
+_STOPPED = "; the last run stopped: "
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class BatchView:
     def pending(self) -> int:
         """Calls that are not terminal."""
         return sum(count for status, count in self.counts.items() if not status.terminal)
+
+    @property
+    def waits_in_short(self) -> str | None:
+        """As `waits_for`, for clients: without the reason why a run stopped, which is for who runs the house."""
+        return self.waits_for.partition(_STOPPED)[0] if self.waits_for else None
 
     def eta_seconds(self, now: datetime) -> float | None:
         """Time left at the pace so far; None while nothing has ended, or when all has.
@@ -145,7 +151,9 @@ def kept_counts(row: Row) -> dict[CallStatus, int] | None:
     That is while it goes on, and where an older version of this program ended it.
     """
     if row.state != "accepted":
-        return {}
+        # A pair that was checked by the API is known in number before its calls exist.
+        waiting = row.counted_calls if row.state == "received" else None
+        return {CallStatus.PENDING: waiting} if waiting else {}
     if row.ended_at is None or row.completed_calls is None or row.failed_calls is None:
         return None
     kept = {CallStatus.COMPLETED: row.completed_calls, CallStatus.FAILED: row.failed_calls}
@@ -203,11 +211,11 @@ def _counted(
     return counts, ended
 
 
-def waits_for(shard: Row, *, reason: bool = True) -> str:
-    """Why an open shard's calls have not ended; with the `reason` why the last run stopped, for who runs the house."""
+def waits_for(shard: Row) -> str:
+    """Why an open shard's calls have not ended."""
     if shard.lease_token is not None:
         return "is being worked on"
-    stopped = f"; the last run stopped: {shard.last_error}" if reason and shard.last_error else ""
+    stopped = f"{_STOPPED}{shard.last_error}" if shard.last_error else ""
     if shard.state == "waiting":
         later = f" (not before {shard.not_before:%H:%M:%S} UTC)" if shard.not_before else ""
         return f"waits to be admitted{later}{stopped}"
@@ -243,6 +251,7 @@ BATCHES = sa.select(
     batches.c.duplicate_of,
     batches.c.completed_calls,
     batches.c.failed_calls,
+    batches.c.counted_calls,
     tenants.c.country,
     tenants.c.firm,
 ).join(tenants, tenants.c.id == batches.c.tenant_id)

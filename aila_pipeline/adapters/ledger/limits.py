@@ -55,13 +55,15 @@ class Standing:
         return min((self.batches, self.calls, self.concurrent), key=lambda limit: limit.left / max(limit.most, 1))
 
 
-def count(connection: sa.Connection, tenant_id: str, calls: int, *, now: datetime) -> Standing:
+def count(connection: sa.Connection, tenant_id: str, calls: int, *, now: datetime, lock: bool = True) -> Standing:
     """Where the tenant stands with one more batch of so many calls.
 
-    To be called in the write transaction that inserts the batch, before it does. Raises LimitReached.
+    To be called in the write transaction that inserts the batch, before it does; without `lock` it tells what would
+    be, and promises nothing. Raises LimitReached.
     """
-    lock = sa.select(tenants.c.settings).where(tenants.c.id == tenant_id).with_for_update(key_share=True)
-    settings = TenantSettings.model_validate(connection.execute(lock).scalar_one())
+    query = sa.select(tenants.c.settings).where(tenants.c.id == tenant_id)
+    query = query.with_for_update(key_share=True) if lock else query
+    settings = TenantSettings.model_validate(connection.execute(query).scalar_one())
     recent = [
         (row.received_at, row.counted_calls)
         for row in connection.execute(

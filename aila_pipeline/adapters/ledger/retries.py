@@ -11,20 +11,24 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from aila_pipeline.adapters.ledger.attempts import open_attempts
-from aila_pipeline.adapters.ledger.tables import batch_calls, calls
+from aila_pipeline.adapters.ledger.attempts import count_statuses, open_attempts
+from aila_pipeline.adapters.ledger.tables import batch_calls, batches, calls
 from aila_pipeline.domain.models import Priority
-from aila_pipeline.domain.status import CallStatus
+from aila_pipeline.domain.status import BatchStatus, CallStatus, roll_up
 
 
 @dataclass(frozen=True)
 class Retried:
-    """How many calls of the batch are tried again, how many have nothing to try with, and the new shards."""
+    """How many calls of the batch are tried again, how many have nothing to try with, and the new shards.
+
+    `status` is what the batch has become.
+    """
 
     batch_id: str
     calls: int
     without_data: int
     shards: tuple[str, ...]
+    status: BatchStatus
 
 
 def retry_failed(
@@ -39,7 +43,14 @@ def retry_failed(
     ).all()
     again = [row.id for row in failed if row.has_data]
     shards = open_attempts(connection, batch_id, again, now=now, shard_size=shard_size, priority=priority)
-    return Retried(batch_id, len(again), len(failed) - len(again), tuple(shards))
+    state, started = connection.execute(
+        sa.select(batches.c.state, sa.or_(batches.c.started_at.is_not(None), batches.c.ended_at.is_not(None))).where(
+            batches.c.id == batch_id
+        )
+    ).one()
+    refused = state == "refused"
+    status = BatchStatus.FAILED if refused else roll_up(count_statuses(connection, batch_id), started=started)
+    return Retried(batch_id, len(again), len(failed) - len(again), tuple(shards), status)
 
 
 def retry_passing(

@@ -11,21 +11,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from aila_pipeline.adapters.ledger import limits
+from aila_pipeline.adapters.ledger import limits, retries
 from aila_pipeline.adapters.ledger.acceptance import Acceptance, Fate, fate_of, known_calls
-from aila_pipeline.adapters.ledger.attempts import close_batches
+from aila_pipeline.adapters.ledger.attempts import close_batches, count_statuses
 from aila_pipeline.adapters.ledger.batches import FIRST_LAUNCH
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.idempotency import Claim, remember
 from aila_pipeline.adapters.ledger.keys import Access
+from aila_pipeline.adapters.ledger.retries import Retried
 from aila_pipeline.adapters.ledger.tables import batches
 from aila_pipeline.adapters.ledger.uploads import Upload
 from aila_pipeline.domain import ids
 from aila_pipeline.domain.models import Priority, Submission
+from aila_pipeline.domain.status import BatchStatus, roll_up
+
+T = TypeVar("T")
 
 API = "api"
 LAUNCH_HEAD_START = timedelta(seconds=5)
@@ -40,14 +44,15 @@ class Submitted:
     calls: int
     shards: tuple[str, ...]
     standing: limits.Standing | None
+    status: BatchStatus = BatchStatus.SUBMITTED
 
 
 @dataclass(frozen=True)
-class Answering:
+class Answering(Generic[T]):
     """How the request will be answered, to be remembered under its Idempotency-Key."""
 
     claim: Claim
-    body: Callable[[Submitted], Mapping[str, Any]]
+    body: Callable[[T], Mapping[str, Any]]
 
 
 class Submissions:
@@ -65,6 +70,10 @@ class Submissions:
             for call in submission.calls
         }
 
+    def standing(self, access: Access, calls: int, *, now: datetime) -> limits.Standing:
+        """Where the tenant would stand with one more batch of so many calls. Raises LimitReached; promises nothing."""
+        return self._database.read(lambda c: limits.count(c, access.tenant.id, calls, now=now, lock=False))
+
     def submit_calls(
         self,
         access: Access,
@@ -73,7 +82,7 @@ class Submissions:
         fingerprints: Mapping[int, str],
         shard_size: int,
         now: datetime,
-        answering: Answering | None = None,
+        answering: Answering[Submitted] | None = None,
     ) -> Submitted:
         """A new batch of these calls, with its shards.
 
@@ -101,7 +110,8 @@ class Submissions:
             )
             shards, _ = acceptance.write(connection, submission.calls)
             close_batches(connection, [batch_id], now=now)
-            return _answered(connection, Submitted(batch_id, calls, tuple(shards), standing), answering)
+            status = roll_up(count_statuses(connection, batch_id), started=False)
+            return _answered(connection, Submitted(batch_id, calls, tuple(shards), standing, status), answering)
 
         return self._database.write(change)
 
@@ -113,7 +123,7 @@ class Submissions:
         sources: Sequence[Mapping[str, Any]],
         rows: int,
         now: datetime,
-        answering: Answering | None = None,
+        answering: Answering[Submitted] | None = None,
     ) -> Submitted:
         """The batch of this upload, which waits for its `submission` run; the one it has already, if it has one.
 
@@ -142,6 +152,32 @@ class Submissions:
 
         return self._database.write(change)
 
+    def retry_failed(
+        self,
+        access: Access,
+        batch_id: str,
+        *,
+        shard_size: int,
+        now: datetime,
+        answering: Answering[Retried] | None = None,
+    ) -> Retried | None:
+        """A new attempt for each failed call of the tenant's batch; None if the tenant has no such batch.
+
+        The id of a duplicate means the batch that it duplicates. Raises RequestInFlight for a lost claim.
+        """
+        known = sa.select(batches.c.id, batches.c.duplicate_of)
+        known = known.where(batches.c.id == batch_id, batches.c.tenant_id == access.tenant.id)
+
+        def change(connection: sa.Connection) -> Retried | None:
+            row = connection.execute(known).one_or_none()
+            if row is None:
+                return None
+            owner = row.duplicate_of or row.id
+            retried = retries.retry_failed(connection, owner, shard_size=shard_size, priority=Priority.LIVE, now=now)
+            return _answered(connection, retried, answering)
+
+        return self._database.write(change)
+
     def of_upload(self, upload: Upload) -> str | None:
         """The id of the batch that the upload has become, if it has."""
         query = sa.select(batches.c.id).where(batches.c.fingerprint == upload.fingerprint)
@@ -153,7 +189,7 @@ def _row(access: Access, batch_id: str, now: datetime) -> dict[str, Any]:
     return row | {"priority": Priority.LIVE, "received_at": now}
 
 
-def _answered(connection: sa.Connection, submitted: Submitted, answering: Answering | None) -> Submitted:
+def _answered(connection: sa.Connection, done: T, answering: Answering[T] | None) -> T:
     if answering is not None:
-        remember(connection, answering.claim, 200, answering.body(submitted))
-    return submitted
+        remember(connection, answering.claim, 200, answering.body(done))
+    return done

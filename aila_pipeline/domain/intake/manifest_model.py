@@ -60,9 +60,15 @@ def _wrong(words: str) -> PydanticCustomError:
     return PydanticCustomError("broken_rule", words)
 
 
+def external_id(text: str) -> str | None:
+    """The text if it can be a call's `external_id`."""
+    valid = text.strip() and len(text) <= fields.MAX_TEXT_CHARACTERS and fields.printable(text)
+    return text if valid else None
+
+
 def _key(text: str) -> str:
     """An identifier is kept as it is: the client compares it with its own."""
-    if not text.strip() or len(text) > fields.MAX_TEXT_CHARACTERS or not fields.printable(text):
+    if external_id(text) is None:
         raise ValueError
     return text
 
