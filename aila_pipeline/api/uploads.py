@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from aila_pipeline.adapters.ledger.idempotency import Claim
 from aila_pipeline.adapters.objects import UploadSigner
 from aila_pipeline.adapters.upload_signing import UploadGrant
+from aila_pipeline.api import pairs
 from aila_pipeline.api.access import Caller, Held
 from aila_pipeline.api.bodies import SMALL_BYTES, parsed, read_body
 from aila_pipeline.api.idempotency import Answer, once
@@ -25,6 +26,7 @@ from aila_pipeline.api.signed_puts import CSV_TYPE, ZIP_TYPE
 from aila_pipeline.domain.intake.fields import printable
 
 router = APIRouter(tags=["uploads"])
+router.include_router(pairs.router)
 
 MOST_CHARACTERS, MOST_BYTES = 200, 255
 
