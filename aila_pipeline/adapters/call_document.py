@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from aila_pipeline.adapters.analysis import load_transcript
 from aila_pipeline.adapters.ledger.call_pages import ListedCall
+from aila_pipeline.adapters.ledger.call_views import iso
 from aila_pipeline.adapters.ledger.records import StageResult
 from aila_pipeline.adapters.ledger.whole_calls import Attempt, WholeCall
 from aila_pipeline.adapters.objects import ObjectStore
@@ -137,11 +137,6 @@ def without_user(url: str) -> str:
     """
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def iso(moment: datetime | None) -> str | None:
-    """As the contracts write times: UTC, to the second, with a Z."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
 
 
 def _file_name(details: CallDetails | None) -> str | None:

@@ -11,6 +11,7 @@ import uvicorn
 
 from aila_pipeline.adapters.parent_watch import die_with_parent, supervised
 from aila_pipeline.api.app import create_app
+from aila_pipeline.api.json_lines import log_json_lines
 from aila_pipeline.settings import Settings
 
 GRACE_SECONDS = 5
@@ -18,11 +19,14 @@ GRACE_SECONDS = 5
 
 def serve(settings: Settings, *, host: str, port: int) -> None:
     """Answer requests until SIGTERM or Ctrl-C; requests in flight get a few seconds to end."""
+    log_json_lines()
     uvicorn.run(
         create_app(settings),
         host=host,
         port=port,
+        log_config=None,
         access_log=False,
+        ws="none",  # there are none, and uvicorn would log the address of every attempt with its query
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

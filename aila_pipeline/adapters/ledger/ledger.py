@@ -10,9 +10,12 @@ from contextlib import contextmanager
 
 from aila_pipeline.adapters.ledger.arrivals import Arrivals
 from aila_pipeline.adapters.ledger.audits import Contradictions, References
+from aila_pipeline.adapters.ledger.batch_pages import BatchPages
 from aila_pipeline.adapters.ledger.batches import Batches
+from aila_pipeline.adapters.ledger.call_pages import CallPages
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.events import Events
+from aila_pipeline.adapters.ledger.figures import LedgerFigures
 from aila_pipeline.adapters.ledger.idempotency import Idempotency
 from aila_pipeline.adapters.ledger.keys import ApiKeys
 from aila_pipeline.adapters.ledger.leases import process_token
@@ -22,6 +25,7 @@ from aila_pipeline.adapters.ledger.submissions import Submissions
 from aila_pipeline.adapters.ledger.tenants import Tenants
 from aila_pipeline.adapters.ledger.uploads import Uploads
 from aila_pipeline.adapters.ledger.views import Views
+from aila_pipeline.adapters.ledger.whole_calls import WholeCalls
 from aila_pipeline.adapters.ledger.work import Work, claimed
 from aila_pipeline.errors import SettingInvalid
 
@@ -42,6 +46,10 @@ class Ledger:
         self.events = Events(self.database)
         self.results = Results(self.database)
         self.views = Views(self.database)
+        self.batch_pages = BatchPages(self.database)
+        self.call_pages = CallPages(self.database)
+        self.whole_calls = WholeCalls(self.database)
+        self.figures = LedgerFigures(self.database)
         self.contradictions = Contradictions(self.database)
         self.references = References(self.database)
 
