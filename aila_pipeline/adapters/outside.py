@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aila_pipeline.adapters.call_objects import OWN
-from aila_pipeline.adapters.fetch import Fetcher
 from aila_pipeline.adapters.ledger.records import Tenant
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.stores import open_store
@@ -38,6 +37,8 @@ from aila_pipeline.errors import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from aila_pipeline.adapters.fetch import Fetcher
 
 DIRECTORY_BUCKET = "aila"
 RECORDINGS = "recordings/"

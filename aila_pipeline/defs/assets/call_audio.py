@@ -18,7 +18,6 @@ from dagster_aws.s3 import S3Resource
 from aila_pipeline.adapters.archive import open_entry
 from aila_pipeline.adapters.call_objects import audio_key
 from aila_pipeline.adapters.downloads import Downloads, Wanted
-from aila_pipeline.adapters.fetch import Fetcher
 from aila_pipeline.adapters.intake import archive_of, read_archive
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import WorkCall
@@ -91,6 +90,9 @@ class _Sources:
     def __init__(
         self, ledger: Ledger, store: ObjectStore, s3: S3Resource, settings: Settings, downloads: Downloads
     ) -> None:
+        # Imported here: httpcore costs 0.1 s, which every start of the code server would otherwise pay.
+        from aila_pipeline.adapters.fetch import Fetcher  # noqa: PLC0415
+
         self._ledger, self._store, self._settings, self._downloads = ledger, store, settings, downloads
         self._outside = Outside(store, s3.get_client, Fetcher.from_settings(settings))
         self._archive = cache(self._read_archive)
