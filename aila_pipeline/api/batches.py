@@ -21,7 +21,7 @@ from aila_pipeline.adapters.ledger.idempotency import Claim
 from aila_pipeline.adapters.ledger.retries import Retried
 from aila_pipeline.adapters.ledger.submissions import Answering
 from aila_pipeline.api import cursors
-from aila_pipeline.api.access import Caller, Held
+from aila_pipeline.api.access import Caller, Credentials, Held, identified
 from aila_pipeline.api.bodies import SMALL_BYTES, read_body
 from aila_pipeline.api.envelopes import contract_of, success
 from aila_pipeline.api.idempotency import Answer, once, plainly
@@ -60,6 +60,7 @@ async def submit_calls(request: Request, services: Held, access: Caller, dry_run
     body = await read_body(request, MAX_MANIFEST_BYTES)
     given = CallList(services, access, body, datetime.now(UTC))
     if dry_run in {"true", "1"}:
+        request.state.dry_run = True
         return await _SUBMISSIONS.run(plainly, access, request, given.dry_run)
     return await _SUBMISSIONS.run(once, services, access, request, body, given.submit)
 
@@ -89,13 +90,14 @@ def list_batches(
 def show_batch(
     request: Request,
     services: Held,
-    access: Caller,
+    credentials: Credentials,
     batch_id: str,
     *,
     cursor: Cursor = "",
     limit: Annotated[int, Query(ge=1, le=MOST_CALLS, description="calls on a page")] = MOST_CALLS,
 ) -> Response:
     """Contract B's status of a batch: its counts, and its calls in their order."""
+    access = identified(request, credentials)
     query = (access.tenant.id, "batch", batch_id)
     after = int(cursors.place_in(cursor, *query, form=_POSITION)) if cursor else -1
     known = _BATCH_ID.fullmatch(batch_id) is not None
@@ -146,7 +148,7 @@ def _whole(page: BatchPage, batch_id: str, following: str | None) -> dict[str, A
     shown = _shown(page.view, datetime.now(UTC)) | {"batch_id": batch_id}
     if page.duplicate_of is not None:
         shown["duplicate_of"] = page.duplicate_of
-    return shown | {"calls": [linked_call(row) for row in page.calls], "next_cursor": following}
+    return shown | {"calls": [linked_call(row[1:]) for row in page.calls], "next_cursor": following}
 
 
 def _retry_data(batch_id: str, retried: Retried) -> dict[str, Any]:

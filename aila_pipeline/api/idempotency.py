@@ -65,6 +65,7 @@ def plainly(access: Access, request: Request, act: Callable[[], Answer]) -> Resp
     except LimitReached as error:
         request.state.error_code = error.code
         return failure(contract, error, refusal_headers(error, access.tenant.settings))
+    request.state.batch_id = answer.data.get("batch_id")  # for the log
     return success(contract, answer.data, answer.headers)
 
 

@@ -6,15 +6,19 @@ ledger's transactions (views.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger.tables import batch_calls, calls
 from aila_pipeline.domain.models import CallDetails
 from aila_pipeline.domain.status import CallStatus, Stage
+
+LinkedCall: TypeAlias = tuple[str | None, str, str, datetime | None, str | None, str | None, bool, Sequence[str]]
+"""external_id, id, status, ended_at, error_code, error_message, retryable, warnings."""
 
 
 @dataclass(frozen=True)
@@ -36,23 +40,34 @@ class CallView:
 
     def document(self) -> dict[str, Any]:
         """Contract B's fields of one call in a batch."""
-        return linked_call(self)
+        return linked_call(
+            (
+                self.external_id,
+                self.id,
+                str(self.status),
+                self.ended_at,
+                self.error_code,
+                self.error_message,
+                self.retryable,
+                self.warnings,
+            )
+        )
 
 
-def linked_call(row: Any) -> dict[str, Any]:
-    """Contract B's fields of one call in a batch, from a view or from a row of `LINKED_CALLS`.
+def linked_call(call: LinkedCall) -> dict[str, Any]:
+    """Contract B's fields of one call in a batch.
 
-    A row is not made a view first: a status is polled every few seconds by many, a hundred calls each time.
+    A row is not made an object first: a status is polled every few seconds by many, a hundred calls each time.
     """
-    status = row.status
-    shown: dict[str, Any] = {"external_id": row.external_id, "status": str(status), "aila_call_id": row.id}
+    external_id, call_id, status, ended_at, error_code, error_message, retryable, warnings = call
+    shown: dict[str, Any] = {"external_id": external_id, "status": status, "aila_call_id": call_id}
     if status in _ENDED:
-        shown["processed_at"] = iso(row.ended_at)
+        shown["processed_at"] = iso(ended_at)
     else:
-        shown["progress"] = str(status)
-    if row.error_code:
-        shown["error"] = {"code": row.error_code, "message": row.error_message, "retryable": row.retryable}
-    shown["warnings"] = list(row.warnings)
+        shown["progress"] = status
+    if error_code:
+        shown["error"] = {"code": error_code, "message": error_message, "retryable": retryable}
+    shown["warnings"] = list(warnings)
     return shown
 
 
@@ -67,13 +82,13 @@ LINKED_CALLS = sa.select(
     batch_calls.c.external_id,
     calls.c.id,
     calls.c.status,
+    calls.c.ended_at,
     calls.c.error_code,
     calls.c.error_message,
     calls.c.retryable,
     calls.c.warnings,
-    calls.c.ended_at,
 ).join(calls, calls.c.id == batch_calls.c.call_id)
-"""What `linked_call` needs, and no more: `details` alone are most of a call's bytes."""
+"""A call's position, then a `LinkedCall`; no more, for `details` alone are most of a call's bytes."""
 
 
 def call_view(row: sa.Row[Any]) -> CallView:
@@ -96,4 +111,7 @@ def call_view(row: sa.Row[Any]) -> CallView:
 
 def iso(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC, to the second, as both contracts write times."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
+    if moment is None:
+        return None
+    moment = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return moment.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
