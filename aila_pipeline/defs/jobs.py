@@ -1,7 +1,7 @@
 """Jobs: what can be run by name, from the UI, a sensor or a schedule.
 
-Lives here: the jobs, and the two that work on the ledger alone (retry, prune). Does not: when they run
-(sensors.py, schedules.py).
+Lives here: the jobs, and the two that work on no asset (retry, prune). Does not: when they run (sensors.py,
+schedules.py).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from aila_pipeline.adapters import dagster_names
+from aila_pipeline.adapters.expired_uploads import remove_expired, remove_stray_copies
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.defs import partitions
 from aila_pipeline.defs.assets.call_audio import call_audio
 from aila_pipeline.defs.assets.insights import insights
@@ -97,7 +99,23 @@ def remove_old_partitions(
         context.log.info(f"{name}: {len(old)} removed, {len(known) - len(old)} left")
 
 
-@dg.job(description="Removes the partition keys of old shards and batches; what is older is re-scored by day")
+@dg.op(description="Removes uploads that nobody submitted, and answers that no client asks for again")
+def forget_old_requests(
+    context: dg.OpExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    ledger: dg.ResourceParam[Ledger],
+    store: dg.ResourceParam[ObjectStore],
+) -> None:
+    """What the API keeps for a while: files of expired uploads, and answers older than AILA_IDEMPOTENCY_HOURS."""
+    now = datetime.now(UTC)
+    removed = remove_expired(ledger, store, now)
+    remove_stray_copies(ledger, store, now)
+    forgotten = ledger.idempotency.forget(now - timedelta(hours=settings.idempotency_hours))
+    context.log.info(f"{removed} uploads removed, {forgotten} answers forgotten")
+
+
+@dg.job(description="Removes partition keys of old shards and batches (re-scored by day), and what the API kept long")
 def prune() -> None:
-    """See remove_old_partitions."""
+    """See remove_old_partitions and forget_old_requests."""
     remove_old_partitions()
+    forget_old_requests()

@@ -59,7 +59,7 @@ def rescore_of_stale(
     job=prune,
     cron_schedule="0 3 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Partition keys of old shards and batches are removed",
+    description="Partition keys of old shards and batches, expired uploads and old answers are removed",
 )
 def pruning_of_partitions(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Every night."""
