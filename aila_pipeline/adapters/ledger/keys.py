@@ -69,7 +69,7 @@ class ApiKeys:
     def find(self, key: str) -> Access | None:
         """Whose key it is; None for one that is unknown, changed or revoked."""
         name, _, secret = key.removeprefix(_PREFIX).partition("_")
-        if not key.startswith(_PREFIX) or not secret or not key.isascii():
+        if not key.startswith(_PREFIX) or not secret or not (key.isascii() and name.isalnum()):
             return None
         row = self._database.read(lambda c: c.execute(_ACCESS, {"key_id": f"key_{name}"}).one_or_none())
         same = hmac.compare_digest(_digest(key), row.digest if row is not None else _NOBODY)
