@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from aila_pipeline.api import batches, calls, health, signed_puts, uploads
 from aila_pipeline.api.access import LastUse
+from aila_pipeline.api.documentation import describe
 from aila_pipeline.api.envelopes import contract_of, failure
 from aila_pipeline.api.request_log import RequestLog, route_of
 from aila_pipeline.api.services import opened
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(AilaError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _not_served)
+    describe(app)
     app.add_middleware(RequestLog)  # the last one added is the outermost
     return app
 
