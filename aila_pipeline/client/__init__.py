@@ -11,7 +11,7 @@ Lives here: what others import. Does not: anything of the pipeline; this package
 error tree, nothing else.
 """
 
-from aila_pipeline.client.answers import Batch, BatchCall, Call, CallFailure
+from aila_pipeline.client.answers import Batch, BatchCall, Call, CallFailure, Retried
 from aila_pipeline.client.client import Client
 
-__all__ = ["Batch", "BatchCall", "Call", "CallFailure", "Client"]
+__all__ = ["Batch", "BatchCall", "Call", "CallFailure", "Client", "Retried"]

@@ -133,6 +133,23 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Retried:
+    """What became of a wish to try failed calls again; those without data have to be sent anew."""
+
+    batch_id: str
+    status: str
+    calls_retried: int
+    calls_not_retriable: int
+    document: Document = field(repr=False)
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        """From the data of a retry."""
+        counts = int(document["calls_retried"]), int(document["calls_not_retriable"])
+        return cls(str(document["batch_id"]), str(document["status"]), *counts, document)
+
+
+@dataclass(frozen=True)
 class Upload:
     """Contract A's step 1: where the files of one upload go, and the keys that step 3 names them by."""
 

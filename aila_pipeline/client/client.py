@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
-from aila_pipeline.client.answers import Batch, BatchCall, Call, Document, Upload, read
+from aila_pipeline.client.answers import Batch, BatchCall, Call, Document, Retried, Upload, read
 from aila_pipeline.client.transport import Patience, Transport
 from aila_pipeline.errors import SettingInvalid, WaitedTooLong
 
@@ -128,10 +128,9 @@ class Client:
                 raise WaitedTooLong(f"batch {found.id}: {found.status}")
             time.sleep(poll_seconds)
 
-    def retry_failed(self, batch_id: str) -> Mapping[str, Any]:
-        """Try the batch's failed calls again, all that can be helped by it; what the API says to that."""
-        answer: Mapping[str, Any] = self._post(f"{_batch_address(batch_id)}/retry", b"")
-        return answer
+    def retry_failed(self, batch_id: str) -> Retried:
+        """Try the batch's failed calls again, all that have data to try with."""
+        return read(Retried.of, self._post(f"{_batch_address(batch_id)}/retry", b""))
 
     def calls(
         self,
@@ -143,7 +142,10 @@ class Client:
         until: datetime | None = None,
         page_size: int = 100,
     ) -> Iterator[Call]:
-        """All calls that fit, the newest first; pages are fetched as they are needed."""
+        """All calls that fit, the newest first, or one batch's in their order; pages are fetched as they are needed.
+
+        `status`: one of contract B's, or several with commas. `since` and `until` are of a call's acceptance.
+        """
         wanted = {
             "status": status,
             "batch_id": batch_id,

@@ -162,7 +162,7 @@ def _place(http: httpx.Client, url: str) -> str:
 
 
 def _problems(details: Mapping[str, Any]) -> Iterator[str]:
-    """One line for each row, call or field that is wrong; B has `{"calls": [{"index", "external_id", "errors"}]}`."""
+    """One line for each row, call or field that is wrong; `calls` have a list of errors, `rows` a message."""
     for name, found in details.items():
         if isinstance(found, Mapping):
             yield from (f"{field}: {told}" for field, told in found.items())
@@ -175,8 +175,8 @@ def _problems(details: Mapping[str, Any]) -> Iterator[str]:
 def _item(name: str, item: Any) -> str:
     if not isinstance(item, Mapping):
         return str(item)
-    errors = item.get("errors")
-    known = {key: value for key, value in item.items() if key != "errors" and value is not None}
+    errors = item.get("errors", item.get("message"))
+    known = {key: value for key, value in item.items() if key not in {"errors", "message"} and value is not None}
     where = ", ".join(f"{key} {value}" for key, value in known.items()) or name
-    told = "; ".join(map(str, errors)) if isinstance(errors, list) else ""
+    told = "; ".join(map(str, errors)) if isinstance(errors, list) else errors
     return f"{where}: {told}" if told else where

@@ -191,8 +191,9 @@ def test_waiting_has_a_limit(server: Scripted, client: Client) -> None:
 
 
 def test_failed_calls_are_tried_again_by_one_post(server: Scripted, client: Client) -> None:
-    server.will(data(batch_id="batch_1", calls_retried=3))
-    assert client.retry_failed("batch_1")["calls_retried"] == 3
+    server.will(data(batch_id="batch_1", calls_retried=3, calls_not_retriable=1, status="processing"))
+    retried = client.retry_failed("batch_1")
+    assert (retried.calls_retried, retried.calls_not_retriable, retried.status) == (3, 1, "processing")
     (asked,) = server.asked
     assert (asked.method, asked.path) == ("POST", "/api/v1/calls/batch-upload/batch_1/retry")
 
