@@ -71,7 +71,7 @@ class UploadSigning:
 
 def _secret(settings: Settings) -> str:
     """AILA_UPLOAD_SECRET; unless it is set, what the home keeps, made by whoever asks first."""
-    if settings.upload_secret is not None:
+    if settings.upload_secret:  # an empty one is unset, as an empty AILA_DATABASE_URL is
         given = settings.upload_secret.get_secret_value()
         if len(given) < _SECRET_BYTES:
             raise SettingInvalid(f"AILA_UPLOAD_SECRET has less than {_SECRET_BYTES} characters")

@@ -1,6 +1,6 @@
-"""`aila demo`: the whole way on sample calls, with real files, real Dagster and a real, if tiny, speech model.
+"""`aila demo`: the whole way on sample calls, through every intake, with a real, if tiny, speech model.
 
-Lives here: the order of things, and ending without a trace however it ends. Does not: the samples' way in
+Lives here: the order of things, and ending without a trace however it ends. Does not: the samples' ways in
 (demo_home.py), the tables (demo_table.py).
 """
 
@@ -13,12 +13,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
 from aila_pipeline.adapters.batch_report import gather
 from aila_pipeline.adapters.processes import adopt_orphans
-from aila_pipeline.cli.demo_home import EXPECTED, demo_settings, drop_samples, environment
+from aila_pipeline.cli.demo_home import EXPECTED, demo_settings, drop_samples, environment, submit_samples
 from aila_pipeline.cli.demo_table import calls_table, failures_table, outcome
 from aila_pipeline.cli.drop import Dropped, new_batch
 from aila_pipeline.cli.opening import Opened
@@ -27,6 +28,7 @@ from aila_pipeline.cli.progress import BatchProgress, Standing
 from aila_pipeline.cli.up import bring_up_to_date
 from aila_pipeline.cli.verify import differences
 from aila_pipeline.dagster_home import code_socket
+from aila_pipeline.demo.audio_host import audio_host
 from aila_pipeline.domain.report import BatchReport, render
 from aila_pipeline.errors import WaitedTooLong
 from aila_pipeline.stack import Stack
@@ -36,18 +38,19 @@ HOME = "home"
 PATIENCE_SECONDS = 900.0
 """A minute on two idle cores; a machine under load may take many times as long, and still works."""
 _POLL_SECONDS = 0.25
+_STACK = "Dagster, API"
 
 
 def run_demo(*, keep: bool) -> int:
     """Exit code 0 when every call ended as it should, and ledger, Dagster and objects agree; else 1."""
     begun = time.monotonic()
     adopt_orphans()
-    with _signals_end_it(), _throw_away_home(keep=keep) as home:
-        settings = demo_settings(home / HOME)
+    with _signals_end_it(), _throw_away_home(keep=keep) as home, audio_host() as host:
+        settings = demo_settings(home / HOME, audio_host=host)
         here = Opened(settings)
         try:
-            dropped = drop_samples(here, home / "samples")
-            reports, left = _process(here, dropped, begun)
+            demo = _Demo(here, home / "samples", host, begun)
+            reports, left = _process(demo, drop_samples(here, demo.samples))
         finally:
             here.close()
     for name, report in reports.items():
@@ -68,55 +71,76 @@ def run_demo(*, keep: bool) -> int:
     return Code.WELL
 
 
-def _process(here: Opened, dropped: Sequence[Dropped], begun: float) -> tuple[dict[str, BatchReport], list[str]]:
-    """Dagster up, the drops through it, Dagster down; the batches' reports by name, and what does not agree."""
-    notes: list[str] = []
+@dataclass(frozen=True)
+class _Demo:
+    """The opened home, where samples are packed, the `host:port` that serves them, and when all of it began."""
+
+    here: Opened
+    samples: Path
+    audio_host: str
+    begun: float
+
+
+def _process(demo: _Demo, dropped: Sequence[Dropped]) -> tuple[dict[str, BatchReport], list[str]]:
+    """The stack up, all samples through it, the stack down; the batches' reports by name, and what does not agree."""
+    here, notes = demo.here, list[str]()
 
     def migrate() -> None:
         bring_up_to_date(here.settings)
 
     stack = Stack(
         here.settings,
+        api_port=0,
         dagster_port=0,
         env=environment(here.settings),
         prepare=migrate,
         tell=notes.append,
     )
     with BatchProgress() as progress:
-        progress.phase("Dagster", "starting code server, web server and daemon")
+        progress.phase(_STACK, "starting Dagster's three processes and the API")
         with stack:
-            progress.phase("Dagster", f"up after {time.monotonic() - begun:.0f} s at {stack.dagster_url}")
-            batches = _until_ended(here, dropped, progress)
-            progress.phase("Dagster", "comparing ledger, events and objects")
+            urls = f"{stack.dagster_url} and {stack.api_url}"
+            progress.phase(_STACK, f"up after {time.monotonic() - demo.begun:.0f} s at {urls}")
+            assert stack.api_url is not None, "it has a port"
+            submitted = submit_samples(here, demo.samples, api_url=stack.api_url, audio_host=demo.audio_host)
+            batches = _until_ended(here, dropped, submitted, progress)
+            progress.phase(_STACK, "comparing ledger, events and objects")
             left = [f"{each.kind} {each.subject}: {each.what}" for each in differences(here, lambda _line: None)]
             reports = {name: gather(here.ledger, here.store, batch_id) for name, batch_id in batches.items()}
-            progress.phase("Dagster", "stopping")
-        progress.phase("Dagster", "stopped", over=True)
+            progress.phase(_STACK, "stopping")
+        progress.phase(_STACK, "stopped", over=True)
     for note in notes:
         tell(note)
     return reports, left
 
 
-def _until_ended(here: Opened, dropped: Sequence[Dropped], progress: BatchProgress) -> dict[str, str]:
+def _until_ended(
+    here: Opened, dropped: Sequence[Dropped], submitted: dict[str, str], progress: BatchProgress
+) -> dict[str, str]:
     """The batches' ids by name, once all of them have ended and Dagster knows it."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    batches: dict[str, str] = {}
+    batches = dict(submitted)
     while True:
-        ended = 0
         for drop in dropped:
-            batch_id = batches.get(drop.name) or new_batch(here, drop)
-            view = here.ledger.views.batch(batch_id) if batch_id else None
-            if batch_id is None or view is None:
-                progress.phase(drop.name, "waits in the drop zone; a sensor looks every 5 s")
-                continue
-            batches[drop.name] = batch_id
-            progress.update(Standing.of_view(view))
-            ended += view.status.terminal
-        if ended == len(dropped) and here.ledger.events.waiting() == 0:
-            return batches
+            found = batches.get(_name(drop)) or new_batch(here, drop)
+            if found is None:
+                progress.phase(_name(drop), "waits in the drop zone; a sensor looks every 5 s")
+            else:
+                batches[_name(drop)] = found
+        views = {name: here.ledger.views.batch(batch_id) for name, batch_id in batches.items()}
+        for name, view in views.items():
+            assert view is not None, "a batch is never removed"
+            progress.update(replace(Standing.of_view(view), name=name))
+        ended = sum(view is not None and view.status.terminal for view in views.values())
+        if ended == len(dropped) + len(submitted) and here.ledger.events.waiting() == 0:
+            return {name: batches[name] for name in EXPECTED}
         if time.monotonic() > deadline:
             raise WaitedTooLong(f"after {PATIENCE_SECONDS:.0f} s the sample calls have not ended")
         time.sleep(_POLL_SECONDS)
+
+
+def _name(drop: Dropped) -> str:
+    return drop.name.removesuffix(".json")
 
 
 def _show(name: str, report: BatchReport) -> None:
@@ -133,7 +157,7 @@ def _kept(reports: dict[str, BatchReport]) -> Iterator[str]:
     REPORTS.mkdir(exist_ok=True)
     (REPORTS / ".gitignore").write_text("*\n", encoding="utf-8")
     for name, report in reports.items():
-        path = REPORTS / f"{name.removesuffix('.json')}.html"
+        path = REPORTS / f"{name}.html"
         path.write_text(render(report), encoding="utf-8")
         yield f"report: {path.absolute()}"
 

@@ -23,7 +23,7 @@ IN_PAIR = (
     *("sales_01", "sales_04", "sales_07", "sales_09", "sales_10"),
     *("support_01", "support_03", "support_06", "support_08", "support_09"),
 )
-"""The calls of the demo's pair, in the formats of the CSV + ZIP contract; the others go into its manifest."""
+"""Calls in formats of the CSV + ZIP contract; m4a and aac are for lists of URLs alone."""
 
 UNREADABLE, MISSING = "unreadable.mp3", "missing.wav"
 """The bad calls' file names: a text that calls itself MP3, and a row without a file."""

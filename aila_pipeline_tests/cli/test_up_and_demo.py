@@ -75,8 +75,10 @@ def test_the_demo_goes_the_whole_way_and_leaves_its_reports_alone(tmp_path: Path
         assert "</html>" in Path(path).read_text()
     assert sorted(path.name for path in (tmp_path / ".aila-demo").iterdir()) == [
         ".gitignore",
-        "sample-manifest.html",
-        "sample-pair.html",
+        "api-list.html",
+        "api-pair.html",
+        "drop-zone-list.html",
+        "drop-zone-pair.html",
     ]
     # onnxruntime's session file would lie here, too, if its telemetry were on.
     assert list((tmp_path / "tmp").iterdir()) == []
