@@ -3,20 +3,26 @@
 Lives here: what `aila up` promises about processes. Does not: Dagster's configuration (test_dagster_home.py).
 """
 
+import http.client
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from aila_pipeline.adapters.dagster_client import DagsterClient
+from aila_pipeline.adapters.directory_files import TEMPORARY
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.process_output import healthy
 from aila_pipeline.errors import DagsterUnavailable, HomeInUse, PortTaken
@@ -62,6 +68,16 @@ def worker_of(stack: Stack) -> int:
     """The one run's process, once that of an earlier run, which has told its end already, has gone too."""
     wait_for(lambda: len(stack.run_pids()) == 1)
     return stack.run_pids()[0]
+
+
+def upload_url(ledger: Ledger, api_url: str) -> str:
+    """Where a CSV may be PUT."""
+    tenant = ledger.tenants.ensure("kz", "acme")
+    user_id = ledger.tenants.ensure_user(tenant, "ops@acme.example")
+    key = ledger.keys.create(tenant, user_id, now=datetime.now(UTC))
+    with httpx.Client(headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
+        names = {"metadata_filename": "a.csv", "audios_filename": "a.zip"}
+        return str(client.post(f"{api_url}/v1/calls/upload", json=names).json()["metadata_upload_url"])
 
 
 def start_runner(home: Path, *arguments: str, shell: str | None = None) -> subprocess.Popen[str]:
@@ -159,6 +175,31 @@ def test_a_killed_api_comes_back_where_it_was(stack: Stack) -> None:
     os.kill(before, signal.SIGKILL)
     wait_for(lambda: stack.pids().get("api", before) != before)
     wait_for(lambda: healthy(str(stack.api_url)))
+
+
+@pytest.mark.slow
+def test_a_request_in_flight_is_answered_before_dagster_goes(tmp_path: Path) -> None:
+    """Half of a file has been sent when the stack is told to stop; it takes the other half, and says so."""
+    settings = Settings(home=tmp_path)
+    ledger = Ledger(settings.ledger_url)
+    with Stack(settings, api_port=0, dagster_port=0, module=SLEEPING, prepare=ledger.migrate) as stack:
+        url = urlsplit(upload_url(ledger, str(stack.api_url)))
+        ledger.close()
+        connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=30)
+        connection.putrequest("PUT", url.path)
+        connection.putheader("Content-Type", "text/csv")
+        connection.putheader("Content-Length", "20")
+        connection.endheaders(b"0123456789")
+        wait_for(lambda: any(path.name.startswith(TEMPORARY) for path in tmp_path.rglob("*")))
+        stopping = threading.Thread(target=stack.stop)
+        stopping.start()
+        time.sleep(1.0)
+        assert set(stack.pids()) == {"code-server", "webserver", "daemon", "api"}
+        connection.send(b"0123456789")
+        assert connection.getresponse().status == 200
+        connection.close()
+        stopping.join()
+        assert stack.pids() == {}
 
 
 @pytest.mark.slow
