@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from aila_pipeline.adapters import checking
 from aila_pipeline.adapters.call_objects import OWN
 from aila_pipeline.adapters.checking import Checked, Checks, halves
 from aila_pipeline.adapters.ledger import Ledger
@@ -33,8 +32,6 @@ from aila_pipeline.adapters.rejected import REASONS, kept_names, reasons_documen
 from aila_pipeline.domain.intake.pair import rejects_csv
 from aila_pipeline.errors import ObjectChanged, ObjectMissing, PairIncomplete, PairVanished, SubmissionRefused
 from aila_pipeline.settings import Settings
-
-read_archive = checking.read_archive
 
 _Own = Mapping[str, ObjectInfo]
 """Our copies, by the keys that they were copied from; none where the content is another batch's already."""

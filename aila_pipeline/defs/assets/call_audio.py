@@ -17,8 +17,9 @@ from dagster_aws.s3 import S3Resource
 
 from aila_pipeline.adapters.archive import open_entry
 from aila_pipeline.adapters.call_objects import audio_key
+from aila_pipeline.adapters.checking import read_archive
 from aila_pipeline.adapters.downloads import Downloads, Wanted
-from aila_pipeline.adapters.intake import archive_of, read_archive
+from aila_pipeline.adapters.intake import archive_of
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.objects import ObjectInfo, ObjectStore

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from aila_pipeline.domain.intake.csv_text import read_csv
 from aila_pipeline.domain.intake.header import COLUMNS
-from aila_pipeline.domain.intake.pair import rejects_csv
+from aila_pipeline.domain.intake.pair import changed_pair, rejects_csv
 from aila_pipeline.errors import CsvTooLarge, SubmissionRefused
-from aila_pipeline_tests.domain.intake.builders import TENANT, a_csv, a_pair, a_row, an_entry
+from aila_pipeline_tests.domain.intake.builders import NOW, TENANT, a_csv, a_pair, a_row, an_entry
 
 
 def test_positions_are_the_row_numbers_of_a_spreadsheet() -> None:
@@ -113,3 +113,21 @@ def test_100000_rows_are_checked_within_a_minute() -> None:
     submission = a_pair(body, entries, max_rows=100_000)
     assert all(call.accepted for call in submission.calls)
     assert time.process_time() - started < 60
+
+
+def test_every_row_of_a_pair_that_was_overwritten_fails_and_keeps_its_other_problems() -> None:
+    csv = a_csv(a_row(partner_call_id="C-1"), a_row("two.wav", segment_type=""))
+    made = changed_pair(csv, TENANT, NOW, max_rows=10, batch_id="batch_1")
+    assert [[problem.code for problem in call.problems] for call in made.calls] == [
+        ["SOURCE_CHANGED"],
+        ["SOURCE_CHANGED", "ROW_INVALID"],
+    ]
+    assert [call.external_id for call in made.calls] == ["C-1", None]
+
+
+def test_a_pair_that_was_overwritten_is_the_same_as_no_other() -> None:
+    """Not even as the pair that was meant, which may be sent again; but its own run may be repeated."""
+    csv = a_csv(a_row())
+    digests = [changed_pair(csv, TENANT, NOW, max_rows=10, batch_id=batch_id).digest for batch_id in ("a", "a", "b")]
+    assert digests[0] == digests[1]
+    assert len({*digests, a_pair(csv).digest}) == 3
