@@ -85,8 +85,19 @@ async def process_upload(
 def _process(services: Services, access: Access, body: bytes, claim: Claim | None) -> Answer:
     upload = _upload(services, access, body)
     known = _known(services, upload)
-    if known is not None:
-        return Answer(known)
+    if known is None:
+        try:
+            return _submit(services, access, upload, claim)
+        except (UploadMissing, RequestContradictory, ObjectMissing):
+            # Another request may have submitted it since, and its run have taken the files away.
+            known = _known(services, upload)
+            if known is None:
+                raise
+    return Answer(known)
+
+
+def _submit(services: Services, access: Access, upload: Upload, claim: Claim | None) -> Answer:
+    """A new batch; raises what refuses the files, and LimitReached."""
     csv, archive = _found(services, upload)
     checked = _checked(services, access, csv, archive)
     told = _told(checked.submission)

@@ -6,17 +6,15 @@ The pair comes through the API; its run, the drop zone's look and the nightly cl
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from aila_pipeline.adapters.drop_zone import DropZone
-from aila_pipeline.adapters.expired_uploads import remove_expired, remove_stray_copies
 from aila_pipeline.adapters.intake import Intake, Refused, Withdrawn, rejects_key
 from aila_pipeline.adapters.ledger.records import Accepted
-from aila_pipeline.adapters.ledger.tables import uploads
 from aila_pipeline.adapters.objects import ObjectInfo
 from aila_pipeline.domain.models import TenantSettings
 from aila_pipeline.domain.status import BatchStatus
@@ -163,6 +161,31 @@ def test_the_same_pair_again_is_a_duplicate_and_leaves_nothing(site: Site) -> No
     assert processed(site, upload)["batch_id"] == second
 
 
+class Overtaken:
+    """In front of a store: before its first look at a file, another request submits the pair and its run takes it."""
+
+    def __init__(self, site: Site, upload: Uploaded) -> None:
+        self._site, self._upload, self._services = site, upload, site.services
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._services.store, name)
+
+    def stat(self, key: str) -> ObjectInfo:
+        if self._site.services is not self._services:
+            self._site.app.state.services = self._services
+            taken(self._site, processed(self._site, self._upload)["batch_id"])
+        return self._services.store.stat(key)
+
+
+def test_a_request_that_is_overtaken_by_another_and_its_run_gets_the_same_answer(site: Site) -> None:
+    upload = uploaded(site)
+    overtaken: Any = Overtaken(site, upload)
+    site.app.state.services = replace(site.services, store=overtaken)
+    answer = processed(site, upload)
+    assert site.store.exists(f"_aila/batches/{answer['batch_id']}/source/audios.zip")
+    assert answer == processed(site, upload)
+
+
 @both_moments
 def test_a_pair_of_the_api_is_taken_in_once_wherever_its_run_died(site: Site, after: bool) -> None:
     deaths = 0
@@ -210,72 +233,3 @@ def look(site: Site) -> list[str]:
 
 def in_a_week() -> datetime:
     return datetime.now(UTC) + timedelta(days=7, hours=2)
-
-
-@pytest.fixture
-def everywhere(site: Site) -> Site:
-    """Uploads in every state before their run: nothing put, half put, both put, submitted."""
-    uploaded(site, None, None)
-    uploaded(site, GOOD, None)
-    uploaded(site, None, AUDIOS)
-    uploaded(site)
-    submitted(site)
-    return site
-
-
-def test_the_drop_zone_leaves_uploads_alone_before_and_after_step_3(everywhere: Site) -> None:
-    before = objects(everywhere)
-    assert look(everywhere) == []
-    assert objects(everywhere) == before
-    assert DropZone(everywhere.store, everywhere.settings).look(everywhere.ledger, in_a_week()) == []
-
-
-def test_a_drop_in_the_root_is_still_one(everywhere: Site) -> None:
-    for name, content in (("a.csv", GOOD), ("a.zip", AUDIOS)):
-        everywhere.store.write(f"kz/acme/january/{name}", content)
-    (batch_id,) = look(everywhere)
-    batch = everywhere.ledger.batches.get(batch_id)
-    assert batch is not None
-    assert (batch.name, batch.door) == ("january", "drop-zone")
-
-
-def test_leftovers_of_an_upload_are_removed_once_its_batch_is_done(site: Site) -> None:
-    upload, batch_id = submitted(site)
-    store: Any = Fragile(site.store, Fuse(6, after=False))
-    with pytest.raises(Killed):
-        taken(site, batch_id, store)
-    assert objects(site, "kz/") != []
-    assert look(site) == [batch_id]
-    assert objects(site, "kz/") == []
-    site.store.write(upload.audios_key, OTHER_AUDIOS)
-    assert look(site) == []
-    assert objects(site, "kz/") == [upload.audios_key]
-
-
-def test_expired_uploads_are_removed_but_for_those_that_wait_for_their_run(everywhere: Site) -> None:
-    site = everywhere
-    upload, done = submitted(site, a_csv(a_row("two.wav")))
-    taken(site, done)
-    site.store.write(upload.audios_key, OTHER_AUDIOS)
-    assert remove_expired(site.ledger, site.store, datetime.now(UTC)) == 0
-    assert remove_expired(site.ledger, site.store, in_a_week()) == 5
-    (waiting,) = site.ledger.batches.received(now=in_a_week(), most=10)
-    left = objects(site, "kz/")
-    assert [key.rpartition("/")[2] for key in left] == ["audios.zip", "metadata.csv"]
-    taken(site, waiting.key)
-    assert codes(site, waiting.key) == [None, None]
-    assert remove_expired(site.ledger, site.store, in_a_week()) == 1
-    assert objects(site, "kz/") == []
-    assert site.ledger.database.read(lambda connection: connection.execute(sa.select(uploads)).all()) == []
-
-
-def test_a_stray_copy_of_a_forgotten_upload_is_removed_after_a_day(site: Site) -> None:
-    _, batch_id = submitted(site)
-    (copy,) = objects(site, "_aila/uploads/")
-    stray = "_aila/uploads/00000000-0000-0000-0000-000000000000/1.csv"
-    site.store.write(stray, GOOD)
-    remove_stray_copies(site.ledger, site.store, datetime.now(UTC))
-    assert objects(site, "_aila/uploads/") == [stray, copy]
-    remove_stray_copies(site.ledger, site.store, in_a_week())
-    assert objects(site, "_aila/uploads/") == [copy]
-    assert isinstance(taken(site, batch_id), Accepted)
