@@ -41,14 +41,13 @@ def submit_files(
     with Client(api_url(settings, api), key, retry_seconds=_RETRY_SECONDS, on_retry=_tell_retry) as client:
         with BatchProgress() as progress:
             batch_id = _sent(client, given, progress)
-            name = given.main.name
             batch = None
             if wait:
                 batch = client.wait(
                     batch_id,
                     poll_seconds=POLL_SECONDS,
                     timeout=timeout,
-                    on_progress=lambda now: progress.update(Standing.of_answer(now, name)),
+                    on_progress=lambda now: progress.update(Standing.of_answer(now, batch_id)),
                 )
         if batch is None:
             _show_sent(batch_id, as_json=as_json)

@@ -96,8 +96,8 @@ def test_waiting_ends_with_the_batch_and_its_exit_code(
     assert "AUDIO_INVALID" in said.out
     assert "bad_1" in said.out
     assert "it is broken; send a wav, mp3" in said.out
-    assert "batch.json: 0/1 done, waits for a worker" in said.err
-    assert "batch.json: 2/2 done, 1 failed" in said.err
+    assert "batch_1: 0/1 done, waits for a worker" in said.err
+    assert "batch_1: 2/2 done, 1 failed" in said.err
     assert "\x1b" not in said.out + said.err, "no colours where no terminal is"
 
 
