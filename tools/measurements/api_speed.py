@@ -63,7 +63,10 @@ class Connection:
 @contextmanager
 def served(module: str, *arguments: str, environment: dict[str, str], port: int) -> Iterator[None]:
     """A server in a process of its own, once it accepts connections."""
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments], env={**os.environ, **environment})
+    # The log of every request is part of what is measured, but not of what a person wants to read here.
+    log = (Path(environment["AILA_HOME"]) / f"{module}.log").open("wb")
+    command = [sys.executable, "-m", module, *arguments]
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=log)
     try:
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -78,6 +81,7 @@ def served(module: str, *arguments: str, environment: dict[str, str], port: int)
     finally:
         process.terminate()
         process.wait()
+        log.close()
 
 
 def take_turns(rounds: int, **asks: Callable[[], tuple[float, bytes]]) -> dict[str, list[float]]:
