@@ -40,7 +40,15 @@ class State:
 class Readiness:
     """The parts that the API depends on."""
 
-    def __init__(self, ledger: Ledger, store: ObjectStore, dagster: DagsterClient) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: ObjectStore,
+        dagster: DagsterClient,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._patience_seconds = patience_seconds
         self._ledger, self._store, self._dagster = ledger, store, dagster
         self._asked: dict[str, Future[State]] = {}
         self._threads = ThreadPoolExecutor(3, "readiness")
@@ -52,11 +60,21 @@ class Readiness:
 
     async def look(self) -> dict[str, State]:
         """How each part is now; one that takes too long has failed."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience_seconds
         for name, ask in self._parts.items():
             if name not in self._asked or self._asked[name].done():
                 self._asked[name] = self._threads.submit(ask)
-        return {name: await _answer(self._asked[name], deadline) for name in self._parts}
+        return {name: await self._answer(self._asked[name], deadline) for name in self._parts}
+
+    async def _answer(self, asked: Future[State], deadline: float) -> State:
+        answer = asyncio.wrap_future(asked)
+        await asyncio.wait([answer], timeout=max(0.0, deadline - time.monotonic()))
+        if not answer.done():
+            answer.cancel()  # only this waiting; what has begun goes on
+            return State(UNREACHABLE, f"no answer within {self._patience_seconds:g} s")
+        error = answer.exception()
+        # Told by its type: this page is there for what nobody thought of.
+        return answer.result() if error is None else State(FAILED, type(error).__name__)
 
     def close(self) -> None:
         """Ask no more; what hangs is not waited for."""
@@ -96,14 +114,3 @@ def _tried(ask: Callable[[], object]) -> State:
     except AilaError as error:
         return State(FAILED, error.what)
     return State()
-
-
-async def _answer(asked: Future[State], deadline: float) -> State:
-    answer = asyncio.wrap_future(asked)
-    await asyncio.wait([answer], timeout=max(0.0, deadline - time.monotonic()))
-    if not answer.done():
-        answer.cancel()  # only this waiting; what has begun goes on
-        return State(UNREACHABLE, f"no answer within {PATIENCE_SECONDS:.0f} s")
-    error = answer.exception()
-    # Told by its type: this page is there for what nobody thought of.
-    return answer.result() if error is None else State(FAILED, type(error).__name__)

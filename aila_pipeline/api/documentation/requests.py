@@ -9,6 +9,7 @@ examples from it.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aila_pipeline.domain.intake.manifest_model import MAX_CALLS, MAX_METADATA_VALUES
@@ -18,8 +19,29 @@ Json = dict[str, Any]
 _PRINTABLE = "[^\\u0000-\\u001f\\u007f-\\u009f]"
 _PLAIN = "[^\\u0000-\\u001f\\u007f-\\u009f/\\\\]"
 _NAME = "[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
-_WEB = f"https?://{_NAME}(?:\\.{_NAME}){{0,3}}\\.[a-z]{{2,10}}(?::[1-9][0-9]{{0,3}})?/[A-Za-z0-9._~%/?&=+-]*"
-_S3 = "s3://[a-z0-9][a-z0-9-]{1,61}[a-z0-9]/[A-Za-z0-9_-][A-Za-z0-9_/-]*\\.[a-z0-9]{2,4}"
+_HOST = f"{_NAME}(?:\\.{_NAME}){{0,3}}\\.[a-z]{{2,10}}"
+_PATH = "/[A-Za-z0-9._~/-]*"
+# The forms of a URL, and those of a phone number below, are told apart so that examples are made of each.
+_URLS = (
+    f"https://{_HOST}{_PATH}",
+    f"https://{_HOST}{_PATH}\\?[A-Za-z0-9._~%/?&=+-]*",
+    f"https?://{_HOST}(?::(?:80|443|[1-9][0-9]{{1,4}}))?{_PATH}",
+    "s3://[a-z0-9][a-z0-9-]{1,61}[a-z0-9]/[A-Za-z0-9_-][A-Za-z0-9_/-]*\\.[a-z0-9]{2,4}",
+)
+_PHONES = ("1[2-9][0-9]{2}[2-9][0-9]{6}", "7[0-9]{10}", "44[0-9]{10}", "49[0-9]{10}", "[1-9][0-9]{6,14}")
+_EMAIL = "^[A-Za-z0-9._+-]{1,64}@[a-z0-9-]{1,30}(?:\\.[a-z0-9-]{1,30}){1,3}$"
+_DAY = "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+_TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\\.[0-9]{1,6})?)?"
+_ZONE = "(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])?"
+
+
+def _years(last: int) -> str:
+    """1970 to this one, as a pattern; a call cannot have begun later."""
+    decades, year = divmod(last - 2000, 10)
+    return f"(?:19[7-9][0-9]|20[0-{decades - 1}][0-9]|20{decades}[0-{year}])"
+
+
+_MOMENT = f"^{_years(datetime.now(UTC).year)}-{_DAY}[T ]{_TIME}{_ZONE}$"
 
 
 def _file_name(suffix: str) -> Json:
@@ -78,31 +100,30 @@ _CALL: Json = {
         "audio_url": {
             "type": "string",
             "maxLength": 8192,
-            "pattern": f"^(?:{_WEB}|{_S3})$",
+            "pattern": f"^(?:{'|'.join(_URLS)})$",
             "description": "public or signed http(s) URL, or `s3://bucket/key` at a place that your tenant may read",
         },
         "user_email": {
             "type": "string",
             "maxLength": 254,
-            "pattern": "^[A-Za-z0-9._+-]{1,64}@[a-z0-9-]{1,30}(?:\\.[a-z0-9-]{1,30}){1,3}$",
+            "pattern": _EMAIL,
             "description": "who of yours made or took the call; a user is created where there is none",
         },
         "call_date": {
             "type": "string",
-            "pattern": "^(?:19[7-9][0-9]|20[0-9]{2})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])[T ]"
-            "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\\.[0-9]{1,6})?)?(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])?$",
+            "pattern": _MOMENT,
             "description": "ISO 8601, at most 24 hours ahead; without a zone it is in your tenant's, with a warning",
         },
         "contact_name": {"type": ["string", "null"], "maxLength": 255, "pattern": f"^{_PRINTABLE}*$"},
         "contact_phone": {
             "type": ["string", "null"],
-            "pattern": "^\\+[1-9][0-9]{6,14}$",
+            "pattern": f"^\\+(?:{'|'.join(_PHONES)})$",
             "description": "E.164 is recommended; any way of writing a possible number is taken",
         },
         "contact_email": {
             "type": ["string", "null"],
             "maxLength": 254,
-            "pattern": "^[A-Za-z0-9._+-]{1,64}@[a-z0-9-]{1,30}(?:\\.[a-z0-9-]{1,30}){1,3}$",
+            "pattern": _EMAIL,
         },
         "direction": {"type": ["string", "null"], "enum": ["inbound", "outbound", None]},
         "duration": {
@@ -121,10 +142,14 @@ _CALL: Json = {
     },
 }
 
+_CALLS: Json = {"type": "array", "minItems": 1, "maxItems": MAX_CALLS, "uniqueItems": True, "items": _CALL}
+
 BATCH_UPLOAD: Json = {
     "type": "object",
     "required": ["calls"],
-    "properties": {"calls": {"type": "array", "minItems": 1, "maxItems": MAX_CALLS, "items": _CALL}},
+    "properties": {
+        "calls": {"type": "array", "minItems": 1, "maxItems": MAX_CALLS, "uniqueItems": True, "items": _CALL}
+    },
     "example": {
         "calls": [
             {
