@@ -357,6 +357,16 @@ def test_a_call_in_full_has_all_that_was_said_and_found(site: Site) -> None:
     assert call["warnings"] == ["SILENT_CHANNEL"]
 
 
+def test_both_databases_tell_the_same(either_site: Site) -> None:
+    call = data(either_site.acme, f"/calls/{a_whole_call(either_site)}")
+    (row,) = data(either_site.acme, "/calls", status="completed,failed", external_id="call_12345")["calls"]
+    assert {name: row[name] for name in row if name != "ended_at"} == {
+        name: call[name] for name in row if name != "ended_at"
+    }
+    assert row["ended_at"] == call["processed_at"]
+    assert data(either_site.acme, "/calls", batch_id=call["batch_id"])["calls"] == [row]
+
+
 def test_a_call_in_full_tells_when_and_by_which_run(site: Site) -> None:
     call = data(site.acme, f"/calls/{a_whole_call(site)}")
     assert call["batch_ids"] == [call["batch_id"]]
