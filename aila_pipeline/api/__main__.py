@@ -6,6 +6,8 @@ Lives here: the server. Does not: the app (app.py), or who supervises it (superv
 from __future__ import annotations
 
 import argparse
+import importlib
+import threading
 
 import uvicorn
 
@@ -15,11 +17,15 @@ from aila_pipeline.api.json_lines import log_json_lines
 from aila_pipeline.settings import Settings
 
 GRACE_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the 5 to 10 s between two polls that contract B advises: a client that keeps its connection would else
+meet, now and then, a server that closes it in that very moment."""
 
 
 def serve(settings: Settings, *, host: str, port: int) -> None:
     """Answer requests until SIGTERM or Ctrl-C; requests in flight get a few seconds to end."""
     log_json_lines()
+    threading.Thread(target=_load_checks, name="load-checks", daemon=True).start()
     uvicorn.run(
         create_app(settings),
         host=host,
@@ -29,7 +35,13 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
         ws="none",  # there are none, and uvicorn would log the address of every attempt with its query
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
+
+
+def _load_checks() -> None:
+    """Load what checks pairs (pandas, pandera) beside the start, else the first client waits for it, some seconds."""
+    importlib.import_module("pandera.pandas")
 
 
 def main() -> None:

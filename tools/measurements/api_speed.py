@@ -223,7 +223,8 @@ def main() -> None:
         api = Connection(port, key)
         polls(console, api, Connection(echo_port), filled, chosen.rounds)
         submissions(console, port, key, chosen.submissions)
-        pages(console, api)
+        # A new connection: nobody has asked over the other one for longer than the server keeps it open.
+        pages(console, Connection(port, key))
 
 
 if __name__ == "__main__":
