@@ -1,4 +1,4 @@
-"""Batches for clients: one with a page of its calls, or a tenant's list of them; each in one read transaction.
+"""Batches for clients: one with a page of its calls, or a tenant's list of them.
 
 Lives here: what a client polls, from few and narrow rows. Does not: the fields (batch_views.py, call_views.py), the
 cursors as clients see them (api).
@@ -79,7 +79,7 @@ class BatchPages:
             following = found[limit - 1].position if more else None
             return BatchPage(view, tuple(found[:limit]), following, duplicate_of)
 
-        return self._database.read(question)
+        return self._database.glance(question)
 
     def newest(
         self, tenant_id: str, *, statuses: Set[BatchStatus] = frozenset(), after: Place | None = None, limit: int

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from aila_pipeline.errors import LedgerUnavailable, SettingInvalid
@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _WRITE = "aila_write"
 _TRIES = 8
+_RETURNED, _IDLE_SECONDS = "aila_returned", 5.0
 # serialization_failure and deadlock_detected: PostgreSQL asks the client to run the transaction again.
 _PG_RETRY = frozenset({"40001", "40P01"})
 
@@ -41,13 +42,16 @@ class Database:
         if self.sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         # Parameters are names, numbers and texts of calls; an exception's message must not quote them.
-        self.engine = sa.create_engine(
-            self.url, hide_parameters=True, pool_pre_ping=not self.sqlite, **self._arguments()
-        )
+        self.engine = sa.create_engine(self.url, hide_parameters=True, **self._arguments())
         self._writer = self.engine.execution_options(**{_WRITE: True})
+        self._glancer = self.engine
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            self._glancer = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            sa.event.listen(self.engine, "checkin", _note_return)
+            sa.event.listen(self.engine, "checkout", self._ping_what_lay_idle)
 
     @property
     def sqlite(self) -> bool:
@@ -60,6 +64,14 @@ class Database:
     def read(self, question: Callable[[sa.Connection], T]) -> T:
         """Run `question` in a transaction that writes nothing."""
         with _unavailable(), self.engine.connect() as connection:
+            return question(connection)
+
+    def glance(self, question: Callable[[sa.Connection], T]) -> T:
+        """As `read`, for what is asked often: on PostgreSQL without a transaction, which saves two of four round trips.
+
+        Each statement sees what is committed when it begins; inside a transaction it would be the same.
+        """
+        with _unavailable(), self._glancer.connect() as connection:
             return question(connection)
 
     def write(self, change: Callable[[sa.Connection], T]) -> T:
@@ -83,6 +95,17 @@ class Database:
         if not self.sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(turn)))
 
+    def _ping_what_lay_idle(self, connection: Any, record: Any, _proxy: object) -> None:
+        """A connection that was used a moment ago is alive; SQLAlchemy's own pre-ping would ask it every time."""
+        returned = record.info.get(_RETURNED)
+        if returned is None or time.monotonic() - returned < _IDLE_SECONDS:
+            return
+        try:
+            self.engine.dialect.do_ping(connection)
+        except self.engine.dialect.loaded_dbapi.Error as error:
+            # The pool takes this for "try another one".
+            raise DisconnectionError from error
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
@@ -103,6 +126,10 @@ def _worth_another_try(error: Exception) -> bool:
         return False
     code = getattr(cause.orig, "pgcode", None)
     return code in _PG_RETRY or "database is locked" in str(cause.orig)
+
+
+def _note_return(_connection: object, record: Any) -> None:
+    record.info[_RETURNED] = time.monotonic()
 
 
 @contextmanager

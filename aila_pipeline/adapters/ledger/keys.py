@@ -71,7 +71,7 @@ class ApiKeys:
         name, _, secret = key.removeprefix(_PREFIX).partition("_")
         if not key.startswith(_PREFIX) or not secret or not (key.isascii() and name.isalnum()):
             return None
-        row = self._database.read(lambda c: c.execute(_ACCESS, {"key_id": f"key_{name}"}).one_or_none())
+        row = self._database.glance(lambda c: c.execute(_ACCESS, {"key_id": f"key_{name}"}).one_or_none())
         same = hmac.compare_digest(_digest(key), row.digest if row is not None else _NOBODY)
         if row is None or not same or row.revoked_at is not None:
             return None

@@ -263,7 +263,7 @@ def test_a_list_is_read_along_its_index(ledger: Ledger, statuses: frozenset[Batc
         explain = "explain query plan " if sqlite else "explain "
         return " / ".join(str(row[-1]) for row in connection.exec_driver_sql(explain + query, parameters))
 
-    plan = ledger.database.read(explained)
+    plan = ledger.database.write(explained)
     assert "ix_batches_tenant_id_received_at" in plan, plan
     whole_sort = "TEMP B-TREE FOR ORDER BY" if sqlite else "-> Sort"
     assert whole_sort not in plan, plan
