@@ -21,11 +21,16 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than the 5 to 10 s between two polls that contract B advises: a client that keeps its connection would else
 meet, now and then, a server that closes it in that very moment."""
 
+_LOAD_AFTER_SECONDS = 3.0
+"""By then the process answers; before, it has better things to do."""
+
 
 def serve(settings: Settings, *, host: str, port: int) -> None:
     """Answer requests until SIGTERM or Ctrl-C; requests in flight get a few seconds to end."""
     log_json_lines()
-    threading.Thread(target=_load_checks, name="load-checks", daemon=True).start()
+    loading = threading.Timer(_LOAD_AFTER_SECONDS, _load_checks)
+    loading.daemon = True
+    loading.start()
     uvicorn.run(
         create_app(settings),
         host=host,
@@ -40,7 +45,7 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
 
 
 def _load_checks() -> None:
-    """Load what checks pairs (pandas, pandera) beside the start, else the first client waits for it, some seconds."""
+    """Load what checks pairs (pandas, pandera), else the first client waits for it, some seconds."""
     importlib.import_module("pandera.pandas")
 
 

@@ -23,7 +23,7 @@ from aila_pipeline.adapters.ledger.batch_views import (
     batch_view,
     batch_views,
     counted,
-    first_open_shards,
+    first_open_shard,
     kept_counts,
     pace_since,
 )
@@ -115,7 +115,7 @@ def _view(connection: sa.Connection, row: Row, every_call: Sequence[Any] | None)
         return batch_view(row, kept)
     if every_call is None:
         return batch_views(connection, [row])[0]
-    shard = first_open_shards(connection, [row.id]).get(row.id)
+    shard = first_open_shard(connection, row.id)
     since = pace_since(row, shard)
     counts, ended = counted(every_call, since)
     return batch_view(row, counts, shard=shard, pace=Pace(since, ended) if since is not None else None)

@@ -25,7 +25,7 @@ from aila_pipeline.errors import LedgerUnavailable, SettingInvalid
 
 T = TypeVar("T")
 
-_WRITE = "aila_write"
+_WRITE, _GLANCE = "aila_write", "aila_glance"
 _TRIES = 8
 _RETURNED, _IDLE_SECONDS = "aila_returned", 5.0
 # serialization_failure and deadlock_detected: PostgreSQL asks the client to run the transaction again.
@@ -44,14 +44,19 @@ class Database:
         # Parameters are names, numbers and texts of calls; an exception's message must not quote them.
         self.engine = sa.create_engine(self.url, hide_parameters=True, **self._arguments())
         self._writer = self.engine.execution_options(**{_WRITE: True})
-        self._glancer = self.engine
+        self._glancer: sa.Engine
         if self.sqlite:
+            self._glancer = self.engine.execution_options(**{_GLANCE: True})
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
         else:
-            self._glancer = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-            sa.event.listen(self.engine, "checkin", _note_return)
-            sa.event.listen(self.engine, "checkout", self._ping_what_lay_idle)
+            # Connections of their own: to change one's isolation level and back costs as much as a question.
+            self._glancer = sa.create_engine(
+                self.url, hide_parameters=True, isolation_level="AUTOCOMMIT", **self._arguments()
+            )
+            for engine in (self.engine, self._glancer):
+                sa.event.listen(engine, "checkin", _note_return)
+                sa.event.listen(engine, "checkout", self._ping_what_lay_idle)
 
     @property
     def sqlite(self) -> bool:
@@ -67,7 +72,7 @@ class Database:
             return question(connection)
 
     def glance(self, question: Callable[[sa.Connection], T]) -> T:
-        """As `read`, for what is asked often: on PostgreSQL without a transaction, which saves two of four round trips.
+        """As `read`, for what is asked often: without a transaction, which on PostgreSQL saves two of four round trips.
 
         Each statement sees what is committed when it begins; inside a transaction it would be the same.
         """
@@ -108,6 +113,7 @@ class Database:
 
     def close(self) -> None:
         """Give all connections back."""
+        self._glancer.dispose()
         self.engine.dispose()
 
 
@@ -153,5 +159,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    write = connection.get_execution_options().get(_WRITE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get(_GLANCE, False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITE, False) else "BEGIN")
