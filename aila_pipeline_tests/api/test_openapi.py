@@ -277,3 +277,13 @@ def a_list(*names: str, url: str | None = None) -> dict[str, Any]:
             for name in names
         ]
     }
+
+
+def test_the_page_that_shows_the_document_loads_nothing_from_elsewhere(site: Site) -> None:
+    page = site.stranger.get("/docs")
+    assert page.status_code == 200
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(sources) >= 2
+    for source in sources:
+        assert source.startswith("/")
+        assert site.stranger.get(source).status_code == 200
