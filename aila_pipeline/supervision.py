@@ -193,9 +193,7 @@ class Supervision:
         ended_well = janitor.pid is None and janitor.ending == "exit code 0"
         janitor.kill_session()
         if not ended_well and not self._stop.is_set():
-            raise ProcessFailed(
-                f"Dagster's storage cannot be opened: {last_line(janitor.output())}; log {janitor.log}"
-            )
+            raise ProcessFailed(f"Dagster's storage cannot be opened: {last_line(janitor.output())}; log {janitor.log}")
 
     def _await_code_server(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
