@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo up test test-fast test-services lint format clean
+.PHONY: help setup demo up test test-fast test-services bench lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,10 @@ test-fast: setup ## unit tests only
 
 test-services: setup ## the tests against PostgreSQL, Ceph radosgw and Chromium (Debian packages)
 	tools/services/run $(BIN)/pytest -m services
+
+bench: setup ## the API with a million calls, on SQLite and on PostgreSQL (half an hour)
+	$(BIN)/python -m tools.measurements.api_speed
+	tools/services/run $(BIN)/python -m tools.measurements.api_speed --postgres
 
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
