@@ -15,6 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from aila_pipeline.adapters.ledger.keys import Access, ApiKeys
+from aila_pipeline.adapters.ledger.polls import Polled
 from aila_pipeline.api.services import Services
 from aila_pipeline.errors import LedgerUnavailable, Unauthenticated
 
@@ -59,12 +60,24 @@ async def services_of(request: Request) -> Services:
 
 
 def identified(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Access:
-    """In whose name the request is made; Unauthenticated without a valid key. Asks the ledger, so call it in a thread.
+    """In whose name the request is made; Unauthenticated without a valid key.
 
-    For the handlers that are asked most, which identify their caller in the thread that they need anyway.
+    Asks the ledger, so call it in a thread.
     """
     services: Services = request.app.state.services
-    access = services.ledger.keys.find(credentials.credentials) if credentials else None
+    return _let_in(request, services.ledger.keys.find(credentials.credentials) if credentials else None)
+
+
+def polling(
+    request: Request, credentials: HTTPAuthorizationCredentials | None, batch_id: str
+) -> tuple[Access, Polled | None]:
+    """As `identified`, with the batch that is asked for, if it is the caller's: one question for both."""
+    services: Services = request.app.state.services
+    access, polled = services.ledger.polls.find(credentials.credentials, batch_id) if credentials else (None, None)
+    return _let_in(request, access), polled
+
+
+def _let_in(request: Request, access: Access | None) -> Access:
     if access is None:
         raise Unauthenticated()
     request.state.access = access

@@ -21,7 +21,7 @@ from aila_pipeline.adapters.ledger.idempotency import Claim
 from aila_pipeline.adapters.ledger.retries import Retried
 from aila_pipeline.adapters.ledger.submissions import Answering
 from aila_pipeline.api import cursors
-from aila_pipeline.api.access import Caller, Credentials, Held, identified
+from aila_pipeline.api.access import Caller, Credentials, Held, polling
 from aila_pipeline.api.bodies import SMALL_BYTES, read_body
 from aila_pipeline.api.envelopes import contract_of, success
 from aila_pipeline.api.idempotency import Answer, once, plainly
@@ -97,11 +97,12 @@ def show_batch(
     limit: Annotated[int, Query(ge=1, le=MOST_CALLS, description="calls on a page")] = MOST_CALLS,
 ) -> Response:
     """Contract B's status of a batch: its counts, and its calls in their order."""
-    access = identified(request, credentials)
+    asked = batch_id if _BATCH_ID.fullmatch(batch_id) else ""
+    access, polled = polling(request, credentials, asked)
     query = (access.tenant.id, "batch", batch_id)
     after = int(cursors.place_in(cursor, *query, form=_POSITION)) if cursor else -1
-    known = _BATCH_ID.fullmatch(batch_id) is not None
-    page = services.ledger.batch_pages.one(access.tenant.id, batch_id, after=after, limit=limit) if known else None
+    pages = services.ledger.batch_pages
+    page = pages.of(access.tenant.id, polled, after=after, limit=limit) if polled else None
     if page is None:
         raise NotFound()
     following = cursors.cursor_of(str(page.after), *query) if page.after is not None else None

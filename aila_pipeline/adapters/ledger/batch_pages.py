@@ -23,12 +23,13 @@ from aila_pipeline.adapters.ledger.batch_views import (
     batch_view,
     batch_views,
     counted,
-    first_open_shard,
+    first_open_shards,
     kept_counts,
     pace_since,
 )
 from aila_pipeline.adapters.ledger.call_views import LINKED_CALLS
 from aila_pipeline.adapters.ledger.database import Database
+from aila_pipeline.adapters.ledger.polls import Polled
 from aila_pipeline.adapters.ledger.tables import batch_calls, batches
 from aila_pipeline.domain.status import BatchStatus
 
@@ -68,18 +69,36 @@ class BatchPages:
 
         def question(connection: sa.Connection) -> BatchPage | None:
             row = connection.execute(_OWN, {"batch": batch_id, "tenant": tenant_id}).one_or_none()
-            duplicate_of = row.duplicate_of if row is not None else None
-            if duplicate_of is not None:
-                row = connection.execute(_OWN, {"batch": duplicate_of, "tenant": tenant_id}).one_or_none()
-            if row is None:
-                return None
-            found = connection.execute(_PAGE, {"batch": row.id, "after": after, "limit": limit + 1}).all()
-            more = len(found) > limit
-            view = _view(connection, row, None if more or after >= 0 else found)
-            following = found[limit - 1].position if more else None
-            return BatchPage(view, tuple(found[:limit]), following, duplicate_of)
+            return self._page(connection, tenant_id, row, after=after, limit=limit) if row is not None else None
 
         return self._database.glance(question)
+
+    def of(self, tenant_id: str, polled: Polled, *, after: int, limit: int) -> BatchPage | None:
+        """As `one`, of a batch that was found together with the key that asks for it."""
+        return self._database.glance(
+            lambda connection: self._page(connection, tenant_id, polled.batch, polled, after=after, limit=limit)
+        )
+
+    def _page(
+        self,
+        connection: sa.Connection,
+        tenant_id: str,
+        row: Any,
+        polled: Polled | None = None,
+        *,
+        after: int,
+        limit: int,
+    ) -> BatchPage | None:
+        duplicate_of = row.duplicate_of
+        if duplicate_of is not None:
+            row, polled = connection.execute(_OWN, {"batch": duplicate_of, "tenant": tenant_id}).one_or_none(), None
+        if row is None:
+            return None
+        found = connection.execute(_PAGE, {"batch": row.id, "after": after, "limit": limit + 1}).all()
+        more = len(found) > limit
+        view = _view(connection, row, None if more or after >= 0 else found, polled)
+        following = found[limit - 1].position if more else None
+        return BatchPage(view, tuple(found[:limit]), following, duplicate_of)
 
     def newest(
         self, tenant_id: str, *, statuses: Set[BatchStatus] = frozenset(), after: Place | None = None, limit: int
@@ -108,14 +127,14 @@ class BatchPages:
         return self._database.read(question)
 
 
-def _view(connection: sa.Connection, row: Row, every_call: Sequence[Any] | None) -> BatchView:
+def _view(connection: sa.Connection, row: Any, every_call: Sequence[Any] | None, polled: Polled | None) -> BatchView:
     """The batch's view; counted from its calls where they have all been read."""
     kept = kept_counts(row)
     if kept is not None:
         return batch_view(row, kept)
     if every_call is None:
         return batch_views(connection, [row])[0]
-    shard = first_open_shard(connection, row.id)
+    shard = polled.shard if polled is not None else first_open_shards(connection, [row.id]).get(row.id)
     since = pace_since(row, shard)
     counts, ended = counted(every_call, since)
     return batch_view(row, counts, shard=shard, pace=Pace(since, ended) if since is not None else None)

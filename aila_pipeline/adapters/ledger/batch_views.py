@@ -167,11 +167,6 @@ def first_open_shards(connection: sa.Connection, batch_ids: Sequence[str]) -> di
     return {row.batch_id: row for row in connection.execute(_OPEN_SHARDS, {"batches": batch_ids})}
 
 
-def first_open_shard(connection: sa.Connection, batch_id: str) -> Row | None:
-    """As `first_open_shards`, of the one batch that is polled."""
-    return connection.execute(_OPEN_SHARD, {"batch": batch_id}).one_or_none()
-
-
 def pace_since(row: Row, shard: Row | None) -> datetime | None:
     """Since when the calls that are open now are worked on; None before that, and where another batch brought them."""
     if row.started_at is None or shard is None:
@@ -227,7 +222,7 @@ def waits_for(shard: Row) -> str:
     return f"waits for its run to start (launch {shard.launches}){stopped}"
 
 
-_SHARD = (
+SHARD = (
     shards.c.batch_id,
     shards.c.state,
     shards.c.lease_token,
@@ -242,11 +237,11 @@ _first = (
     .group_by(shards.c.batch_id)
     .subquery()
 )
-_OPEN_SHARDS = sa.select(*_SHARD).join(
+_OPEN_SHARDS = sa.select(*SHARD).join(
     _first, sa.and_(shards.c.batch_id == _first.c.batch_id, shards.c.number == _first.c.number)
 )
-_OPEN_SHARD = (
-    sa.select(*_SHARD)
+_OPENSHARD = (
+    sa.select(*SHARD)
     .where(shards.c.batch_id == sa.bindparam("batch"), shards.c.state != "ended")
     .order_by(shards.c.number)
     .limit(1)

@@ -68,15 +68,11 @@ class ApiKeys:
 
     def find(self, key: str) -> Access | None:
         """Whose key it is; None for one that is unknown, changed or revoked."""
-        name, _, secret = key.removeprefix(_PREFIX).partition("_")
-        if not key.startswith(_PREFIX) or not secret or not (key.isascii() and name.isalnum()):
+        key_id = key_id_of(key)
+        if key_id is None:
             return None
-        row = self._database.glance(lambda c: c.execute(_ACCESS, {"key_id": f"key_{name}"}).one_or_none())
-        same = hmac.compare_digest(_digest(key), row.digest if row is not None else _NOBODY)
-        if row is None or not same or row.revoked_at is not None:
-            return None
-        tenant = Tenant(row.tenant_id, row.country, row.firm, TenantSettings.model_validate(row.settings))
-        return Access(row.id, tenant, row.user_id)
+        row = self._database.glance(lambda c: c.execute(_ACCESS, {"key_id": key_id}).one_or_none())
+        return access_of(row, key)
 
     def used(self, moments: Mapping[str, datetime]) -> None:
         """Note when keys were last used, by their ids; an earlier moment changes nothing."""
@@ -108,21 +104,41 @@ class ApiKeys:
         return self._database.read(lambda connection: [_shown(row) for row in connection.execute(query)])
 
 
+ACCESS = (
+    api_keys.c.id.label("key_id"),
+    api_keys.c.digest,
+    api_keys.c.user_id,
+    api_keys.c.tenant_id,
+    api_keys.c.revoked_at,
+    tenants.c.country,
+    tenants.c.firm,
+    tenants.c.settings,
+)
+"""What `access_of` reads, of a key joined with its tenant."""
+
 # Compiled once: this runs before every request.
 _ACCESS = (
-    sa.select(
-        api_keys.c.id,
-        api_keys.c.digest,
-        api_keys.c.user_id,
-        api_keys.c.tenant_id,
-        api_keys.c.revoked_at,
-        tenants.c.country,
-        tenants.c.firm,
-        tenants.c.settings,
-    )
+    sa.select(*ACCESS)
     .join(tenants, tenants.c.id == api_keys.c.tenant_id)
     .where(api_keys.c.id == sa.bindparam("key_id"))
 )
+
+
+def key_id_of(key: str) -> str | None:
+    """The id in a key; None for what cannot be one."""
+    name, _, secret = key.removeprefix(_PREFIX).partition("_")
+    if not key.startswith(_PREFIX) or not secret or not (key.isascii() and name.isalnum()):
+        return None
+    return f"key_{name}"
+
+
+def access_of(row: Any, key: str) -> Access | None:
+    """What the row that was found by the key's id gives access to; None if it is another key, or revoked."""
+    same = hmac.compare_digest(_digest(key), row.digest if row is not None else _NOBODY)
+    if row is None or not same or row.revoked_at is not None:
+        return None
+    tenant = Tenant(row.tenant_id, row.country, row.firm, TenantSettings.model_validate(row.settings))
+    return Access(row.key_id, tenant, row.user_id)
 
 
 def _digest(key: str) -> str:

@@ -19,6 +19,7 @@ from aila_pipeline.adapters.ledger.figures import LedgerFigures
 from aila_pipeline.adapters.ledger.idempotency import Idempotency
 from aila_pipeline.adapters.ledger.keys import ApiKeys
 from aila_pipeline.adapters.ledger.leases import process_token
+from aila_pipeline.adapters.ledger.polls import Polls
 from aila_pipeline.adapters.ledger.results import Results
 from aila_pipeline.adapters.ledger.shards import Shards
 from aila_pipeline.adapters.ledger.submissions import Submissions
@@ -37,6 +38,7 @@ class Ledger:
         self.database = Database(url)
         self.tenants = Tenants(self.database)
         self.keys = ApiKeys(self.database)
+        self.polls = Polls(self.database)
         self.uploads = Uploads(self.database)
         self.idempotency = Idempotency(self.database)
         self.submissions = Submissions(self.database)
