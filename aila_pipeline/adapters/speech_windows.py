@@ -6,7 +6,7 @@ Lives here: holding just as much of each channel as its open window and its unde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,12 +51,12 @@ class SoundWindow:
     def until(self, position: int) -> SoundWindow | None:
         """What comes before this sample; None if nothing."""
         window = self.window.until(position)
-        return window and SoundWindow(self.channel, window, self.samples[: window.length])
+        return SoundWindow(self.channel, window, self.samples[: window.length]) if window else None
 
 
 def windows_of(
     path: Path, channels: Sequence[int], cutting: Cutting, on_progress: Callable[[], None]
-) -> Iterator[SoundWindow]:
+) -> Generator[SoundWindow, None, None]:
     """The windows of these channels, each as soon as it is full; a channel without speech has none.
 
     Raises:

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 
 from aila_pipeline.adapters.call_objects import audio_key
 from aila_pipeline.adapters.ledger.tables import shards
+from aila_pipeline.adapters.speech_calls import OneByOne, nothing
 from aila_pipeline.definitions import build_defs
-from aila_pipeline.domain.models import AudioFacts, Recognition, Utterance, Word
+from aila_pipeline.domain.models import AudioFacts, Hints, Recognition, Utterance, Word
 from aila_pipeline.domain.status import BatchStatus, CallStatus, Stage
 from aila_pipeline.errors import ModelUnavailable
 from aila_pipeline_tests.adapters.sounds import a_wav
@@ -32,7 +33,7 @@ QUOTE = "no entry for Jane Canary +77019998877"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-class Parrot:
+class Parrot(OneByOne):
     """A recogniser that hears one word in everything. `before` is called with the number of the recording."""
 
     model_name, is_demo, maker = "parrot", True, "parrot-1"
@@ -41,11 +42,17 @@ class Parrot:
         self.before = before
         self.heard: list[str] = []
 
-    def identity(self, _facts: AudioFacts, language: str | None = None) -> str:
+    def identity(self, _facts: AudioFacts, language: str | None = None, _hints: Hints | None = None) -> str:
         return f"parrot {language}"
 
     def recognise(
-        self, _path: Path, facts: AudioFacts, *, language: str | None = None, on_progress: Callable[[], None]
+        self,
+        path: Path,
+        facts: AudioFacts,
+        *,
+        language: str | None = None,
+        hints: Hints | None = None,
+        on_progress: Callable[[], None] = nothing,
     ) -> Recognition:
         self.heard.append(facts.sha256)
         self.before(len(self.heard))

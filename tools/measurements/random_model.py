@@ -22,6 +22,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 WORDS = 50_257
 FRAMES, POSITIONS = 1500, 448
 TIMESTAMPS = 1501
+_LANGUAGES = [code for code in _LANGUAGE_CODES if code != "yue"]
+"""Cantonese came with large-v3, which has one token more."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def make_model(directory: Path, sizes: Dimensions, *, seed: int = 1) -> Path:
     number = tokenizer.token_to_id
     spec.config.suppress_ids = [number("<|nospeech|>")]
     spec.config.suppress_ids_begin = [number("<|endoftext|>")]
-    spec.config.lang_ids = [number(f"<|{code}|>") for code in _LANGUAGE_CODES]
+    spec.config.lang_ids = [number(f"<|{code}|>") for code in _LANGUAGES]
     spec.config.alignment_heads = [(sizes.layers - 1, head) for head in range(sizes.heads)]
     spec.validate()
     spec.optimize(quantization="int8")
@@ -62,11 +64,12 @@ def make_model(directory: Path, sizes: Dimensions, *, seed: int = 1) -> Path:
 
 def _tokenizer() -> Tokenizer:
     """As many tokens as Whisper has, in its order; the words are numbers."""
-    vocabulary = {f"Ġ{number}": number for number in range(WORDS)}
+    # CTranslate2 takes a model for multilingual if it has the empty token, which Whisper's first vocabulary lacks.
+    vocabulary = {f"Ġ{number}": number for number in range(WORDS - 1)} | {"": WORDS - 1}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="Ġ0"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    languages = [f"<|{code}|>" for code in list(_LANGUAGE_CODES)[:99]]
+    languages = [f"<|{code}|>" for code in _LANGUAGES]
     tasks = ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
     times = [f"<|{step * 0.02:.2f}|>" for step in range(TIMESTAMPS)]
     tokenizer.add_special_tokens(["<|endoftext|>", "<|startoftranscript|>", *languages, *tasks, *times])

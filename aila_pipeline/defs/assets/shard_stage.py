@@ -11,8 +11,10 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import dagster as dg
 
@@ -48,12 +50,29 @@ class Found:
     sums: Mapping[str, float] = field(default_factory=dict)
 
 
+class AnyStage(Protocol):
+    """What every kind of stage has."""
+
+    @property
+    def stage(self) -> Stage:
+        """Its name."""
+
+    @property
+    def reads(self) -> tuple[Stage, ...]:
+        """The stages whose results it needs, besides its own."""
+
+    @property
+    def version(self) -> Callable[[WorkCall], Version]:
+        """Which version a call's result would have."""
+
+
 @dataclass(frozen=True)
 class StageWork:
     """A stage: `reads` are the stages whose results it needs, besides its own.
 
     `risky` stages run foreign code on foreign bytes; the call in hand is noted, so that one that kills its worker
-    again and again is found out and failed.
+    again and again is found out and failed. `arrange` is shown the calls that need the stage before the first is done,
+    so that it may begin what takes long, and returns them in the order in which they are done.
     """
 
     stage: Stage
@@ -61,6 +80,7 @@ class StageWork:
     version: Callable[[WorkCall], Version]
     perform: Callable[[WorkCall, bool], Found]
     risky: bool = False
+    arrange: Callable[[Sequence[WorkCall]], Sequence[WorkCall]] = lambda calls: calls
 
 
 @dataclass
@@ -105,40 +125,66 @@ class ShardRun:
     def go_through(self, stage: StageWork) -> Tally:
         """Do the stage for every call that needs it."""
         tally = Tally()
+        needing = {call.id: (call, version) for call, version in self.needing(stage, tally)}
+        for call in stage.arrange([call for call, _ in needing.values()]):
+            with self.failing(stage, call, tally):
+                self._one(stage, *needing[call.id], tally)
+        self.work.flush()
+        return tally
+
+    def needing(self, stage: AnyStage, tally: Tally) -> list[tuple[WorkCall, Version]]:
+        """Enter the stage; the calls that need it, each with the version that its result will have."""
         self.work.enter(stage.stage)
+        found = []
         for call in self.work.calls(stage.stage, *stage.reads):
             if call.details is None or any(name not in call.results for name in stage.reads):
                 continue  # failed at intake or in an earlier stage
             if not call.open and call.status != "completed":
                 continue
-            try:
-                self._one(stage, call, tally)
-            except CallError as error:
-                tally.failed[error.code] += 1
-                self.context.log.warning(f"{call.id}: {error.code} in {stage.stage}")
-                if call.open:
-                    self.work.fail(call, stage.stage, error)
-        self.work.flush()
-        return tally
+            with self.failing(stage, call, tally):
+                version = self.guarded(stage, call, partial(stage.version, call))
+                if self._current(stage, call, version):
+                    tally.current += 1
+                else:
+                    found.append((call, version))
+        return found
 
-    def _one(self, stage: StageWork, call: WorkCall, tally: Tally) -> None:
-        version = self._guarded(stage, call, lambda: stage.version(call))
+    @contextmanager
+    def failing(self, stage: AnyStage, call: WorkCall, tally: Tally) -> Iterator[None]:
+        """A CallError inside ends the call, and nothing else."""
+        try:
+            yield
+        except CallError as error:
+            tally.failed[error.code] += 1
+            self.context.log.warning(f"{call.id}: {error.code} in {stage.stage}")
+            if call.open:
+                self.work.fail(call, stage.stage, error)
+
+    def _current(self, stage: AnyStage, call: WorkCall, version: Version) -> bool:
         known = call.results.get(stage.stage)
-        if known is not None and known.version == version.id and not self.force:
-            tally.current += 1
-            return
-        if stage.risky and self.work.take(call) >= self.settings.crash_limit:
-            raise ProcessingCrashed(f"{self.settings.crash_limit} workers died on it in {stage.stage}")
+        return known is not None and known.version == version.id and not self.force
+
+    def _one(self, stage: StageWork, call: WorkCall, version: Version, tally: Tally) -> None:
+        if stage.risky:
+            self.take(stage, call)
         began = time.perf_counter()
-        found = self._guarded(stage, call, lambda: stage.perform(call, self.force))
-        seconds = time.perf_counter() - began
+        found = self.guarded(stage, call, lambda: stage.perform(call, self.force))
+        self.keep(call, version, found, time.perf_counter() - began, tally)
+
+    def take(self, stage: AnyStage, call: WorkCall) -> None:
+        """Note that the call is in hand. Raises ProcessingCrashed if too many workers died with it."""
+        if self.work.take(call) >= self.settings.crash_limit:
+            raise ProcessingCrashed(f"{self.settings.crash_limit} workers died on it in {stage.stage}")
+
+    def keep(self, call: WorkCall, version: Version, found: Found, seconds: float, tally: Tally) -> None:
+        """Save and count what was found; `seconds` were spent on it."""
         self.work.save(call, version, dict(found.document), seconds=seconds, warnings=found.warnings)
         tally.done += 1
         tally.seconds += seconds
         tally.warned.update(found.warnings)
         tally.sums.update(found.sums)
 
-    def _guarded(self, stage: StageWork, call: WorkCall, work: Callable[[], T]) -> T:
+    def guarded(self, stage: AnyStage, call: WorkCall, work: Callable[[], T]) -> T:
         """What `work` gives; what goes wrong in it is this call's failure, unless a part we depend on failed."""
         try:
             return work()

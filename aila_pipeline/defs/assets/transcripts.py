@@ -4,7 +4,9 @@ Lives here: the asset, and finding what was recognised before. Does not: recogni
 (domain/transcript.py makes them from a recognition and a call's roles).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
 
 import dagster as dg
 
@@ -13,9 +15,12 @@ from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.speech import Recogniser
+from aila_pipeline.adapters.speech_calls import Answer, Question
 from aila_pipeline.defs import checks
-from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard, shard_asset
-from aila_pipeline.domain.models import AudioFacts, Warn
+from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, held_shard, shard_asset
+from aila_pipeline.defs.assets.stream_stage import Outcome, StreamWork, go_through_stream
+from aila_pipeline.domain.hints import hints_for
+from aila_pipeline.domain.models import AudioFacts, Hints, Recognition, Warn
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.domain.versions import Version
 from aila_pipeline.settings import Settings
@@ -42,17 +47,14 @@ def transcripts(
     """Recognise every call of the shard that has not been recognised by this model."""
 
     def body(shard: ShardRun) -> dg.MaterializeResult:
-        def perform(call: WorkCall, force: bool) -> Found:
-            return _recognise(call, store, recogniser, shard, force=force)
-
-        tally = shard.go_through(
-            StageWork(
+        tally = go_through_stream(
+            shard,
+            StreamWork(
                 stage=Stage.TRANSCRIPTS,
                 reads=(Stage.CALL_AUDIO,),
                 version=lambda call: transcript_version(call, recogniser),
-                perform=perform,
-                risky=True,
-            )
+                perform=lambda calls: _outcomes(calls, store, recogniser, shard),
+            ),
         )
         shown = tally.metadata() | {"model": recogniser.model_name}
         if tally.sums["audio_seconds"]:
@@ -70,22 +72,81 @@ def facts_of(call: WorkCall) -> AudioFacts:
 def transcript_version(call: WorkCall, recogniser: Recogniser) -> Version:
     """Which recognition of which audio is current for this call."""
     facts = facts_of(call)
-    identity = recogniser.identity(facts, call.tenant.settings.language)
+    identity = recogniser.identity(facts, call.tenant.settings.language, _hints(call))
     return Version(Stage.TRANSCRIPTS, f"{recogniser.model_name} {recogniser.maker[:16]}", (facts.sha256, identity))
 
 
-def _recognise(call: WorkCall, store: ObjectStore, recogniser: Recogniser, shard: ShardRun, *, force: bool) -> Found:
-    facts, language = facts_of(call), call.tenant.settings.language
-    key = recognition_key(call.tenant.id, facts.sha256, recogniser.identity(facts, language))
-    recognition = None if force else load_recognition(store, key)
-    reused = recognition is not None
-    if recognition is None:
-        with store.local_path(audio_key(call.tenant.id, facts.sha256)) as path:
-            recognition = recogniser.recognise(path, facts, language=language, on_progress=shard.work.progress)
-        save_recognition(store, key, recognition)
-    document = {"key": key, "language": recognition.language, "model": recognition.model, "reused": reused}
+def _hints(call: WorkCall) -> Hints:
+    return hints_for(call.tenant.settings, call.details)
+
+
+def _key(call: WorkCall, recogniser: Recogniser) -> str:
+    """Where the call's recognition lies, or will."""
+    facts = facts_of(call)
+    identity = recogniser.identity(facts, call.tenant.settings.language, _hints(call))
+    return recognition_key(call.tenant.id, facts.sha256, identity)
+
+
+def _outcomes(
+    calls: Iterator[WorkCall], store: ObjectStore, recogniser: Recogniser, shard: ShardRun
+) -> Iterator[Outcome]:
+    """Each call's recognition, as soon as there is one; what was recognised before is found and not done again."""
+    known: list[Outcome] = []
+
+    def questions() -> Iterator[Question[WorkCall]]:
+        for call in calls:
+            found = None if shard.force else load_recognition(store, _key(call, recogniser))
+            if found is not None:
+                known.append(Outcome(call, partial(_found, call, found, recogniser, reused=True), 0.0))
+                continue
+            facts = facts_of(call)
+            yield Question(
+                call,
+                facts,
+                partial(store.local_path, audio_key(call.tenant.id, facts.sha256)),
+                call.tenant.settings.language,
+                _hints(call),
+            )
+
+    for answer in recogniser.recognise_all(questions(), on_progress=shard.work.progress):
+        yield from _emptied(known)
+        yield Outcome(answer.about, partial(_saved, answer, store, recogniser), answer.seconds)
+    yield from _emptied(known)
+
+
+def _emptied(outcomes: list[Outcome]) -> Iterator[Outcome]:
+    while outcomes:
+        yield outcomes.pop(0)
+
+
+def _saved(answer: Answer[WorkCall], store: ObjectStore, recogniser: Recogniser) -> Found:
+    recognition = answer.recognition()
+    save_recognition(store, _key(answer.about, recogniser), recognition)
+    return _found(answer.about, recognition, recogniser, sums=answer.sums)
+
+
+def _found(
+    call: WorkCall,
+    recognition: Recognition,
+    recogniser: Recogniser,
+    *,
+    reused: bool = False,
+    sums: Mapping[str, float] | None = None,
+) -> Found:
+    document: dict[str, Any] = {
+        "key": _key(call, recogniser),
+        "language": recognition.language,
+        "model": recognition.model,
+        "reused": reused,
+        "words": sum(len(utterance.words) for utterance in recognition.utterances),
+    }
+    warnings: tuple[Warn, ...] = () if recognition.utterances else (Warn.NO_SPEECH,)
+    if recognition.missing:
+        document["missing"] = [missing.model_dump() for missing in recognition.missing]
+        warnings += (Warn.PARTIAL_TRANSCRIPT,)
+    audio_seconds = 0.0 if reused else facts_of(call).seconds
     return Found(
-        document=document | {"words": sum(len(utterance.words) for utterance in recognition.utterances)},
-        warnings=() if recognition.utterances else (Warn.NO_SPEECH,),
-        sums={"audio_seconds": 0.0 if reused else facts.seconds, "calls/reused": int(reused)},
+        document=document,
+        warnings=warnings,
+        sums={"audio_seconds": audio_seconds, "calls/reused": int(reused), **(sums or {})},
     )
