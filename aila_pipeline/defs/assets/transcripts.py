@@ -4,6 +4,7 @@ Lives here: the asset, and finding what was recognised before. Does not: recogni
 (domain/transcript.py makes them from a recognition and a call's roles).
 """
 
+import threading
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -90,28 +91,50 @@ def _key(call: WorkCall, recogniser: Recogniser) -> str:
 def _outcomes(
     calls: Iterator[WorkCall], store: ObjectStore, recogniser: Recogniser, shard: ShardRun
 ) -> Iterator[Outcome]:
-    """Each call's recognition, as soon as there is one; what was recognised before is found and not done again."""
+    """Each call's recognition, as soon as there is one; the same is never recognised twice."""
+    same = _SameAudio()
     known: list[Outcome] = []
 
     def questions() -> Iterator[Question[WorkCall]]:
         for call in calls:
-            found = None if shard.force else load_recognition(store, _key(call, recogniser))
+            key = _key(call, recogniser)
+            if same.follows(key, call):
+                continue
+            found = None if shard.force else load_recognition(store, key)
             if found is not None:
-                known.append(Outcome(call, partial(_found, call, found, recogniser, reused=True), 0.0))
+                known.extend(Outcome(one, partial(_found, one, found, key, reused=True), 0.0) for one in same.end(key))
                 continue
             facts = facts_of(call)
-            yield Question(
-                call,
-                facts,
-                partial(store.local_path, audio_key(call.tenant.id, facts.sha256)),
-                call.tenant.settings.language,
-                _hints(call),
-            )
+            audio = partial(store.local_path, audio_key(call.tenant.id, facts.sha256))
+            yield Question(call, facts, audio, call.tenant.settings.language, _hints(call))
 
     for answer in recogniser.recognise_all(questions(), on_progress=shard.work.progress):
         yield from _emptied(known)
-        yield Outcome(answer.about, partial(_saved, answer, store, recogniser), answer.seconds)
+        key = _key(answer.about, recogniser)
+        yield Outcome(answer.about, partial(_saved, answer, store, key), answer.seconds)
+        for call in same.end(key):
+            if call is not answer.about:
+                yield Outcome(call, partial(_shared, answer, call, key), 0.0)
     yield from _emptied(known)
+
+
+class _SameAudio:
+    """Calls with one and the same recording, of which the first is being recognised. Two threads use it."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, list[WorkCall]] = {}
+        self._lock = threading.Lock()
+
+    def follows(self, key: str, call: WorkCall) -> bool:
+        """Note the call; whether another one is at work on the same."""
+        with self._lock:
+            self._calls.setdefault(key, []).append(call)
+            return len(self._calls[key]) > 1
+
+    def end(self, key: str) -> list[WorkCall]:
+        """All calls noted, since the recognition lies in the store now, or has failed; who comes later looks anew."""
+        with self._lock:
+            return self._calls.pop(key, [])
 
 
 def _emptied(outcomes: list[Outcome]) -> Iterator[Outcome]:
@@ -119,22 +142,27 @@ def _emptied(outcomes: list[Outcome]) -> Iterator[Outcome]:
         yield outcomes.pop(0)
 
 
-def _saved(answer: Answer[WorkCall], store: ObjectStore, recogniser: Recogniser) -> Found:
+def _saved(answer: Answer[WorkCall], store: ObjectStore, key: str) -> Found:
     recognition = answer.recognition()
-    save_recognition(store, _key(answer.about, recogniser), recognition)
-    return _found(answer.about, recognition, recogniser, sums=answer.sums)
+    save_recognition(store, key, recognition)
+    return _found(answer.about, recognition, key, sums=answer.sums)
+
+
+def _shared(answer: Answer[WorkCall], call: WorkCall, key: str) -> Found:
+    """What another call with the same recording got, or its failure."""
+    return _found(call, answer.recognition(), key, reused=True)
 
 
 def _found(
     call: WorkCall,
     recognition: Recognition,
-    recogniser: Recogniser,
+    key: str,
     *,
     reused: bool = False,
     sums: Mapping[str, float] | None = None,
 ) -> Found:
     document: dict[str, Any] = {
-        "key": _key(call, recogniser),
+        "key": key,
         "language": recognition.language,
         "model": recognition.model,
         "reused": reused,
