@@ -127,7 +127,7 @@ class Recogniser(OneByOne):
         }
         if self._engine == POOLED:
             method = speech_method.Method.of(self._options).decisive()
-            pauses = [speech_method.MIN_SILENCE_MS, speech_method.GAP_SECONDS, _MARGIN_SECONDS]
+            pauses = [speech_method.MIN_SILENCE_MS, speech_method.PAD_MS, speech_method.GAP_SECONDS, _MARGIN_SECONDS]
             decisive |= {"version": POOLED_VERSION, "method": method, "pauses": pauses}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 

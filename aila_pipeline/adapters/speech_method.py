@@ -15,8 +15,12 @@ from aila_pipeline.domain.voice_activity import VoiceRule
 MIN_SILENCE_MS = 160
 """What faster-whisper's batched pipeline takes for a pause when it packs speech."""
 
+PAD_MS = 300
+"""Of what surrounds speech, so much is kept on both sides; so between two spans lie 0.6 s of the call's own silence.
+With faster-whisper's 400 there are a ninth more windows and no fewer errors; with 200, more (docs/benchmarks.md)."""
+
 GAP_SECONDS = 0.0
-"""Silence put between two spans beside the real one that each keeps around it (`speech_pad_ms`)."""
+"""Silence put between two spans beside that. None: it brought nothing that seeds did not bring."""
 
 
 @dataclass(frozen=True)
@@ -96,4 +100,5 @@ def voice_rule(options: Mapping[str, Any], window_seconds: float) -> VoiceRule:
     """What counts as speech: the model's own options, in spans that fit a window and end in short pauses."""
     given = {name: value for name, value in (options.get("vad_parameters") or {}).items() if value is not None}
     longest = min(window_seconds, given.pop("max_speech_duration_s", window_seconds))
-    return VoiceRule(**{"min_silence_duration_ms": MIN_SILENCE_MS, **given, "max_speech_duration_s": longest})
+    ours = {"min_silence_duration_ms": MIN_SILENCE_MS, "speech_pad_ms": PAD_MS}
+    return VoiceRule(**(ours | given | {"max_speech_duration_s": longest}))
