@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from aila_pipeline.adapters import speech_loading, speech_method, speech_model, speech_plain
 from aila_pipeline.adapters.speech_calls import Answer, OneByOne, Question, nothing
 from aila_pipeline.domain.models import AudioFacts, Hints, Missing, Recognition, Utterance
+from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
 from aila_pipeline.errors import RecognitionFailed
 from aila_pipeline.settings import Settings
 
@@ -208,7 +209,7 @@ class Recogniser(OneByOne):
             yield from answers
 
     def _cutting(self) -> Cutting:
-        from aila_pipeline.adapters.speech_windows import SAMPLE_RATE_HZ, Cutting  # noqa: PLC0415 - slow to import
+        from aila_pipeline.adapters.speech_windows import Cutting  # noqa: PLC0415 - slow to import
 
         seconds = float(self._options.get("chunk_length") or self._loaded().feature_extractor.chunk_length)
         if seconds >= _FULL_WINDOW_SECONDS:

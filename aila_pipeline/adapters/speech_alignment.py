@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aila_pipeline.adapters.speech_tokens import Segment
-from aila_pipeline.adapters.speech_windows import SAMPLE_RATE_HZ, SoundWindow
+from aila_pipeline.adapters.speech_windows import SoundWindow
 from aila_pipeline.domain.models import Utterance, Word
+from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel

@@ -28,8 +28,9 @@ from aila_pipeline.adapters.speech_memory import is_lost_device, is_out_of_memor
 from aila_pipeline.adapters.speech_method import Method
 from aila_pipeline.adapters.speech_quality import Attempt
 from aila_pipeline.adapters.speech_tokens import Vocabulary, read
-from aila_pipeline.adapters.speech_windows import SAMPLE_RATE_HZ, SoundWindow
+from aila_pipeline.adapters.speech_windows import SoundWindow
 from aila_pipeline.domain.models import Hints, Utterance
+from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
 from aila_pipeline.errors import ModelUnavailable
 
 if TYPE_CHECKING:

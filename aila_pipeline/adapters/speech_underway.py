@@ -13,8 +13,9 @@ from typing import Generic, TypeVar
 from aila_pipeline.adapters.speech_calls import Answer, Question
 from aila_pipeline.adapters.speech_decoding import Encoded, HeardWindow
 from aila_pipeline.adapters.speech_hearing import Clock
-from aila_pipeline.adapters.speech_windows import SAMPLE_RATE_HZ, SoundWindow
+from aila_pipeline.adapters.speech_windows import SoundWindow
 from aila_pipeline.domain.models import Missing, Recognition, Utterance, Word
+from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
 from aila_pipeline.errors import CallError, RecognitionFailed
 
 T = TypeVar("T")

@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 
 from aila_pipeline.adapters.audio import channels_blocks
 from aila_pipeline.adapters.speech_voice import VoiceProbabilities
-from aila_pipeline.domain.voice_activity import SpeechFinder, VoiceRule
+from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ, SpeechFinder, VoiceRule
 from aila_pipeline.domain.windows import Packer, Span, Window
-
-SAMPLE_RATE_HZ = 16_000
-"""What Whisper and Silero's voice activity detection were trained on."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ from math import inf
 
 from aila_pipeline.domain.windows import Span
 
+SAMPLE_RATE_HZ = 16_000
+"""What Whisper and Silero's voice activity detection were trained on."""
+
 FRAME = 512
 """Samples that get one probability."""
 

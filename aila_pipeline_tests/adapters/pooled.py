@@ -19,9 +19,10 @@ from aila_pipeline.adapters.speech_method import Method, voice_rule
 from aila_pipeline.adapters.speech_model import find_model, read_card
 from aila_pipeline.adapters.speech_pooled import PooledRun
 from aila_pipeline.adapters.speech_underway import Underway
-from aila_pipeline.adapters.speech_windows import SAMPLE_RATE_HZ, Cutting, SoundWindow, windows_of
+from aila_pipeline.adapters.speech_windows import Cutting, SoundWindow, windows_of
 from aila_pipeline.demo.samples import samples
 from aila_pipeline.domain.models import AudioFacts, Hints, Recognition
+from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
 
 DEMO = find_model("demo", on_download=print)
 OPTIONS = read_card(DEMO).options

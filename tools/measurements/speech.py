@@ -52,6 +52,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs=2, default=(1.0, 5.0), help="shortest and longest call")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--engines", nargs="*", choices=sorted(ENGINES), default=list(ENGINES))
+    parser.add_argument(
+        "--memory", type=float, nargs=2, metavar=("CALLS", "MINUTES"), help="ours over such calls alone"
+    )
     parser.add_argument("--growth", type=int, nargs="*", default=[], help="ours over so many calls of a minute each")
     chosen = parser.parse_args()
     console = Console(width=150)
@@ -68,6 +71,12 @@ def main() -> None:
         if chosen.rounds:
             console.print(compared(rounds))
             console.print(shares(rounds))
+        if chosen.memory:
+            count, minutes = int(chosen.memory[0]), chosen.memory[1]
+            one = make_calls(Path(folder) / "memory", [minutes])
+            found = measured("ours", model, one * count)
+            told = f"{count} calls of {minutes:g} minutes: peak {found['peak_mb']:.0f} MB"
+            console.print(f"{told}, of which {found['loaded_mb']:.0f} MB were there when the model was loaded")
         for count in chosen.growth:
             some = make_calls(Path(folder) / f"growth-{count}", [1.0] * count, seed=count)
             found = measured("ours", model, some)

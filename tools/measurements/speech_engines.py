@@ -149,6 +149,7 @@ def ours(directory: str, files: list[str], tokens: Callable[[int], int], *, tune
     recogniser = Measured(directory, device="cpu", compute_type="int8", cpu_threads=2)
     facts = [inspect(Path(file), max_seconds=5 * 3600, max_bytes=2**31) for file in files]
     recogniser._loaded()
+    loaded_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cutting = recogniser._cutting()
     windows = sum(
         1
@@ -168,7 +169,7 @@ def ours(directory: str, files: list[str], tokens: Callable[[int], int], *, tune
         first = first or clock.figures()["wall"]
         for name, value in answer.sums.items():
             sums[name] = sums.get(name, 0) + value
-    return clock.figures(windows=windows, sums=sums, first_answer=first)
+    return clock.figures(windows=windows, sums=sums, first_answer=first, loaded_mb=loaded_mb)
 
 
 def phases(directory: str, files: list[str], tokens: Callable[[int], int]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ Lives here: the rules, at times of our choosing. Does not: the renewing thread (
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta, timezone
 
 import pytest
