@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -170,7 +171,7 @@ class Recogniser(OneByOne):
 
     def recognise_all(
         self, questions: Iterable[Question[T]], *, on_progress: Callable[[], None] = nothing
-    ) -> Iterator[Answer[T]]:
+    ) -> Generator[Answer[T], None, None]:
         """Every call's answer, as soon as it is there; the pooled engine asks for calls ahead, from another thread.
 
         Raises:
@@ -179,6 +180,10 @@ class Recogniser(OneByOne):
         if self._engine != POOLED:
             yield from super().recognise_all(questions, on_progress=on_progress)
             return
+        waiting = iter(questions)
+        first = next(waiting, None)
+        if first is None:
+            return  # and no model is loaded for nothing
         from aila_pipeline.adapters.speech_decoding import Decoder  # noqa: PLC0415 - slow to import
         from aila_pipeline.adapters.speech_pooled import PooledRun  # noqa: PLC0415 - as above
         from aila_pipeline.adapters.speech_size import size_of  # noqa: PLC0415 - with them
@@ -205,7 +210,7 @@ class Recogniser(OneByOne):
             with question.audio() as path, closing(windows_of(path, channels, cutting, on_progress)) as found:
                 yield from found
 
-        with closing(run.answers(questions, windows)) as answers:
+        with closing(run.answers(itertools.chain([first], waiting), windows)) as answers:
             yield from answers
 
     def _cutting(self) -> Cutting:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +68,7 @@ class OneByOne(ABC):
 
     def recognise_all(
         self, questions: Iterable[Question[T]], *, on_progress: Callable[[], None] = nothing
-    ) -> Iterator[Answer[T]]:
+    ) -> Generator[Answer[T], None, None]:
         """An answer for each question, in their order."""
         for question in questions:
             began = time.perf_counter()

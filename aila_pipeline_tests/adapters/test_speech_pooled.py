@@ -97,15 +97,20 @@ def test_a_call_is_answered_before_the_last_one_is_even_asked_for() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("speech")]
 
 
-def test_calls_are_asked_for_in_another_thread() -> None:
-    threads: set[str] = set()
+def test_all_calls_but_the_first_are_asked_for_in_another_thread() -> None:
+    threads: list[str] = []
 
     def questions() -> Iterator[Question[str]]:
-        threads.add(threading.current_thread().name)
-        yield sample_question("sales_04")
+        for _ in range(2):
+            threads.append(threading.current_thread().name)
+            yield sample_question("sales_04")
 
-    assert len(list(DEMO.recognise_all(questions()))) == 1
-    assert threads == {"speech-reader"}
+    assert len(list(DEMO.recognise_all(questions()))) == 2
+    assert threads == [threading.current_thread().name, "speech-reader"]
+
+
+def test_without_calls_no_model_is_needed(tmp_path: Path) -> None:
+    assert list(Recogniser(str(tmp_path / "no model")).recognise_all([])) == []
 
 
 def test_a_recording_that_cannot_be_read_fails_alone(tmp_path: Path, alone: dict[str, Recognition]) -> None:

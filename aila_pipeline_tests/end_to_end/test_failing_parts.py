@@ -7,7 +7,7 @@ processes that are killed (test_faults.py).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -82,7 +82,7 @@ class Flock(Parrot):
 
     def recognise_all(
         self, questions: Iterable[Question[T]], *, on_progress: Callable[[], None] = nothing
-    ) -> Iterator[Answer[T]]:
+    ) -> Generator[Answer[T], None, None]:
         with ThreadPoolExecutor(1) as reader:
             taken = reader.submit(list, questions).result()
         self.groups.append(len(taken))

@@ -8,7 +8,8 @@ being read when its worker dies: a batch of windows is nobody's. A call with whi
 its reading to its result, so that the next blame is exact: an innocent one is cleared, a deadly one found out.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from aila_pipeline.adapters.ledger.records import WorkCall
@@ -31,13 +32,13 @@ class Outcome:
 class StreamWork:
     """A stage: `perform` takes calls when it wants to, and gives the outcome of each when it has it.
 
-    It must have given all outcomes when it ends, and have let go of the calls' iterator.
+    When it ends, or is closed because a part we depend on failed, it has let go of the calls' iterator.
     """
 
     stage: Stage
     reads: tuple[Stage, ...]
     version: Callable[[WorkCall], Version]
-    perform: Callable[[Iterator[WorkCall]], Iterator[Outcome]]
+    perform: Callable[[Iterator[WorkCall]], Generator[Outcome, None, None]]
 
 
 def go_through_stream(shard: ShardRun, stage: StreamWork) -> Tally:
@@ -48,10 +49,11 @@ def go_through_stream(shard: ShardRun, stage: StreamWork) -> Tally:
     suspects = [[call] for call, _ in needing if call.crashes]
     for group in [*suspects, [call for call, _ in needing if not call.crashes]]:
         crashed: list[tuple[WorkCall, CallError]] = []
-        for outcome in stage.perform(_taken(shard, stage, group, crashed)):
-            with shard.failing(stage, outcome.call, tally):
-                found = shard.guarded(stage, outcome.call, outcome.found)
-                shard.keep(outcome.call, versions[outcome.call.id], found, outcome.seconds, tally)
+        with closing(stage.perform(_taken(shard, stage, group, crashed))) as outcomes:
+            for outcome in outcomes:
+                with shard.failing(stage, outcome.call, tally):
+                    found = shard.guarded(stage, outcome.call, outcome.found)
+                    shard.keep(outcome.call, versions[outcome.call.id], found, outcome.seconds, tally)
         for call, error in crashed:
             with shard.failing(stage, call, tally):
                 raise error

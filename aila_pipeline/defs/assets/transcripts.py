@@ -5,7 +5,8 @@ Lives here: the asset, and finding what was recognised before. Does not: recogni
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -90,7 +91,7 @@ def _key(call: WorkCall, recogniser: Recogniser) -> str:
 
 def _outcomes(
     calls: Iterator[WorkCall], store: ObjectStore, recogniser: Recogniser, shard: ShardRun
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Each call's recognition, as soon as there is one; the same is never recognised twice."""
     same = _SameAudio()
     known: list[Outcome] = []
@@ -108,13 +109,14 @@ def _outcomes(
             audio = partial(store.local_path, audio_key(call.tenant.id, facts.sha256))
             yield Question(call, facts, audio, call.tenant.settings.language, _hints(call))
 
-    for answer in recogniser.recognise_all(questions(), on_progress=shard.work.progress):
-        yield from _emptied(known)
-        key = _key(answer.about, recogniser)
-        yield Outcome(answer.about, partial(_saved, answer, store, key), answer.seconds)
-        for call in same.end(key):
-            if call is not answer.about:
-                yield Outcome(call, partial(_shared, answer, call, key), 0.0)
+    with closing(recogniser.recognise_all(questions(), on_progress=shard.work.progress)) as answers:
+        for answer in answers:
+            yield from _emptied(known)
+            key = _key(answer.about, recogniser)
+            yield Outcome(answer.about, partial(_saved, answer, store, key), answer.seconds)
+            for call in same.end(key):
+                if call is not answer.about:
+                    yield Outcome(call, partial(_shared, answer, call, key), 0.0)
     yield from _emptied(known)
 
 
