@@ -96,7 +96,8 @@ class Decoder:
             if half:
                 alone = [self.hear([window]) for window in batch]
                 return HeardBatch(tuple(one.windows[0] for one in alone), sum(one.halved for one in alone))
-            return HeardBatch((HeardWindow(error=error),))
+            # Without its frames, which hold the whole batch.
+            return HeardBatch((HeardWindow(error=error.with_traceback(None)),))
 
     def languages(self, sound: SoundWindow) -> tuple[Encoded, dict[str, float]]:
         """The window encoded, and how likely each language is in it."""

@@ -16,12 +16,23 @@ from aila_pipeline.adapters.speech_hearing import Clock
 from aila_pipeline.adapters.speech_windows import SoundWindow
 from aila_pipeline.domain.models import Missing, Recognition, Utterance, Word
 from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
+from aila_pipeline.domain.windows import Window
 from aila_pipeline.errors import CallError, RecognitionFailed
 
 T = TypeVar("T")
 
 VOTES = 3
 """Windows that decide on a call's language, by how much speech they hold. A single one is wrong now and then."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is left of a window when it was heard."""
+
+    channel: int
+    window: Window
+    utterances: tuple[Utterance, ...]
+    error: Exception | None
 
 
 @dataclass
@@ -39,7 +50,7 @@ class Underway(Generic[T]):
     voting: list[tuple[SoundWindow, Encoded]] = field(default_factory=list)
     error: Exception | None = None
     _votes: Counter[str] = field(default_factory=Counter)
-    _heard: list[tuple[SoundWindow, HeardWindow]] = field(default_factory=list)
+    _heard: list[_Kept] = field(default_factory=list)
 
     def vote(self, sound: SoundWindow, encoded: Encoded, found: dict[str, float]) -> None:
         """Count what this window says about the language."""
@@ -60,8 +71,8 @@ class Underway(Generic[T]):
         return language
 
     def note(self, sound: SoundWindow, heard: HeardWindow) -> None:
-        """Keep what a window gave."""
-        self._heard.append((sound, heard))
+        """Keep what a window gave, and not its sound: a call of hours has a thousand windows."""
+        self._heard.append(_Kept(sound.channel, sound.window, heard.utterances, heard.error))
         self.sums["speech/windows"] += 1
         self.sums["speech/windows_retried"] += heard.retried
         self.sums["speech/windows_cut"] += bool(heard.again)
@@ -91,22 +102,22 @@ class Underway(Generic[T]):
             RecognitionFailed: windows failed, and no other has a word.
         """
         seconds = self.question.facts.seconds
-        in_order = sorted(self._heard, key=lambda pair: (pair[0].channel, pair[0].window.span))
-        clocks = {sound.channel: Clock(seconds) for sound, _ in in_order}
+        in_order = sorted(self._heard, key=lambda kept: (kept.channel, kept.window.span))
+        clocks = {kept.channel: Clock(seconds) for kept in in_order}
         utterances = tuple(
-            _in_time(utterance, clocks[sound.channel]) for sound, heard in in_order for utterance in heard.utterances
+            _in_time(utterance, clocks[kept.channel]) for kept in in_order for utterance in kept.utterances
         )
-        failed = [(sound, heard.error) for sound, heard in in_order if heard.error is not None]
+        failed = [kept for kept in in_order if kept.error is not None]
         if failed and not utterances:
-            raise RecognitionFailed(type(failed[0][1]).__name__) from failed[0][1]
+            raise RecognitionFailed(type(failed[0].error).__name__) from failed[0].error
         missing = tuple(
             Missing(
-                channel=sound.channel,
+                channel=kept.channel,
                 start=round(piece.span.start / SAMPLE_RATE_HZ, 2),
                 end=round(min(seconds, piece.span.end / SAMPLE_RATE_HZ), 2),
             )
-            for sound, _ in failed
-            for piece in sound.window.pieces
+            for kept in failed
+            for piece in kept.window.pieces
         )
         return utterances, missing
 

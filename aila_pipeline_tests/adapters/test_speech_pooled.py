@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -10,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faster_whisper import decode_audio
 from numpy.typing import NDArray
 
 from aila_pipeline.adapters.speech import Recogniser
 from aila_pipeline.adapters.speech_calls import Question
 from aila_pipeline.adapters.speech_decoding import Decoder
 from aila_pipeline.adapters.speech_method import Method
+from aila_pipeline.adapters.speech_windows import SoundWindow
 from aila_pipeline.demo.samples import samples
 from aila_pipeline.domain.models import Recognition
 from aila_pipeline.errors import AudioInvalid, LeaseLost, RecognitionFailed, StoreUnavailable
@@ -111,6 +114,23 @@ def test_all_calls_but_the_first_are_asked_for_in_another_thread() -> None:
 
 def test_without_calls_no_model_is_needed(tmp_path: Path) -> None:
     assert list(Recogniser(str(tmp_path / "no model")).recognise_all([])) == []
+
+
+def test_the_sound_of_a_long_call_is_let_go_as_it_is_heard(tmp_path: Path) -> None:
+    """Of some sixty windows no more than eight are there at a time: pooled, read ahead, in hand."""
+    left, right = decode_audio(str(samples()["sales_01"].path), split_stereo=True)
+    path = a_recording(tmp_path / "long.wav", "wav-16", np.tile(left, 8), np.tile(right, 8), rate_hz=RATE_HZ)
+    alive: list[int] = []
+
+    def look(_windows: int) -> None:
+        gc.collect()
+        alive.append(sum(type(thing) is SoundWindow for thing in gc.get_objects()))
+
+    before = sum(type(thing) is SoundWindow for thing in gc.get_objects())
+    quick = Method(temperature=0.0, beam_size=1, max_new_tokens=40, hear_rest=False)
+    (answer,) = a_run(Decoder(failing(look), quick, largest=1)).answers([a_question(path)], windows)
+    assert answer.sums["speech/windows"] == len(alive) > 40
+    assert max(alive) - before <= 8
 
 
 def test_a_recording_that_cannot_be_read_fails_alone(tmp_path: Path, alone: dict[str, Recognition]) -> None:
