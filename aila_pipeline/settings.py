@@ -29,7 +29,12 @@ class Settings(BaseSettings):
     whisper_device: Literal["auto", "cpu", "cuda"] = "auto"
     whisper_compute_type: str = Field("default", description="as CTranslate2 names them; default: int8 on CPU")
     whisper_beam_size: Annotated[int, Field(ge=1, le=20)] = 5
-    speech_engine: Literal["plain"] = "plain"
+    speech_engine: Literal["pooled", "plain"] = Field(
+        "pooled", description="`plain` takes one channel after the other, as a script with faster-whisper would"
+    )
+    speech_memory_mb: Annotated[int, Field(ge=100)] = Field(
+        1500, description="what a batch of the pooled engine may take beside the model, in RAM or on the GPU"
+    )
     cpu_threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all")
 
     watch_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -1,14 +1,14 @@
-"""Audio: what a recording is, and one channel of it as the recogniser wants it.
+"""Audio: what a recording is, and its channels as the recogniser wants them.
 
-Lives here: probing a recording by decoding all of it (`inspect`) and reading one channel, resampled, in blocks
-(`channel_blocks`). Does not: telling formats apart (audio_formats.py), decoding (audio_decoding.py), fetching or
-storing files.
+Lives here: probing a recording by decoding all of it (`inspect`) and reading channels, resampled, in blocks
+(`channel_blocks`, `channels_blocks`). Does not: telling formats apart (audio_formats.py), decoding
+(audio_decoding.py), fetching or storing files.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import av
@@ -74,20 +74,49 @@ def channel_blocks(path: Path, channel: int, *, sample_rate_hz: int = 16_000) ->
     Raises:
         AudioInvalid: as `inspect`, or the recording has no such channel.
     """
+    for _, block in channels_blocks(path, [channel], sample_rate_hz=sample_rate_hz):
+        yield block
+
+
+def channels_blocks(
+    path: Path, channels: Sequence[int], *, sample_rate_hz: int = 16_000
+) -> Generator[tuple[int, Samples], None, None]:
+    """Several channels from one decoding, block by block: each channel's number with its next samples.
+
+    Raises:
+        AudioInvalid: as `inspect`, or the recording has no such channel.
+    """
     with opened(path) as recording:
-        if not 0 <= channel < recording.channels:
-            raise AudioInvalid(f"it has no channel {channel}")
-        blocks = (block[channel] for block in recording.blocks(RESAMPLED_BLOCK_SECONDS))
+        for channel in channels:
+            if not 0 <= channel < recording.channels:
+                raise AudioInvalid(f"it has no channel {channel}")
         if recording.sample_rate_hz == sample_rate_hz:
-            yield from blocks
+            for block in recording.blocks(RESAMPLED_BLOCK_SECONDS):
+                yield from ((channel, block[channel]) for channel in channels)
             return
-        resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate_hz)
-        for block in blocks:
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block[np.newaxis]), format="fltp", layout="mono")
-            frame.sample_rate = recording.sample_rate_hz
-            yield from (out.to_ndarray()[0] for out in resampler.resample(frame))
+        resamplers = {channel: _Resampler(recording.sample_rate_hz, sample_rate_hz) for channel in channels}
+        for block in recording.blocks(RESAMPLED_BLOCK_SECONDS):
+            for channel, resampler in resamplers.items():
+                yield from ((channel, out) for out in resampler.take(block[channel]))
+        for channel, resampler in resamplers.items():
+            yield from ((channel, out) for out in resampler.end())
+
+
+class _Resampler:
+    """One channel's way to another sample rate."""
+
+    def __init__(self, from_hz: int, to_hz: int) -> None:
+        self._from_hz = from_hz
+        self._resampler = av.AudioResampler(format="fltp", layout="mono", rate=to_hz)
+
+    def take(self, samples: Samples) -> list[Samples]:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[np.newaxis]), format="fltp", layout="mono")
+        frame.sample_rate = self._from_hz
+        return [out.to_ndarray()[0] for out in self._resampler.resample(frame)]
+
+    def end(self) -> list[Samples]:
         # None flushes: without it the filter would keep the last milliseconds.
-        yield from (out.to_ndarray()[0] for out in resampler.resample(None))
+        return [out.to_ndarray()[0] for out in self._resampler.resample(None)]
 
 
 def _check_complete(path: Path, recording: Recording, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""Speech: a recording's channels turned into words with times, by faster-whisper.
+"""Speech: recordings' channels turned into words with times, by faster-whisper.
 
-Lives here: the plain engine, which takes one channel after the other; the identity of its results; loading the model.
-Does not: finding the model (speech_model.py), hearing a channel (speech_hearing.py), knowing who speaks on which one
+Lives here: the recogniser with its two engines, and the identity of its results. Does not: the engines
+(speech_pooled.py, speech_plain.py), finding the model (speech_model.py), knowing who speaks on which channel
 (domain/transcript.py).
 
 faster-whisper is imported where it is used: it takes almost a second.
@@ -14,57 +14,66 @@ import hashlib
 import itertools
 import json
 import logging
-import os
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from aila_pipeline.adapters import speech_model
-from aila_pipeline.adapters.speech_hearing import Clock, Ear
-from aila_pipeline.domain.models import AudioFacts, Recognition, Utterance
-from aila_pipeline.errors import ModelUnavailable
+from aila_pipeline.adapters import speech_loading, speech_method, speech_model, speech_plain
+from aila_pipeline.adapters.speech_calls import Answer, OneByOne, Question, nothing
+from aila_pipeline.domain.models import AudioFacts, Hints, Missing, Recognition, Utterance
+from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
+from aila_pipeline.errors import RecognitionFailed
 from aila_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
-ENGINE = "plain"
-VERSION = "1"
-"""Raised whenever the engine hears something else than before in the same audio; makes older results stale."""
+    from aila_pipeline.adapters.speech_underway import Underway
+    from aila_pipeline.adapters.speech_windows import Cutting, SoundWindow
+
+T = TypeVar("T")
+
+POOLED, POOLED_VERSION = "pooled", "1"
+"""The version is raised whenever the engine hears something else in the same audio; makes older results stale."""
+
+_FULL_WINDOW_SECONDS, _MARGIN_SECONDS = 30.0, 0.5
+"""Whisper's own window, and what is left free of it: a word that ends with the window is often lost."""
 
 _log = logging.getLogger(__name__)
 
 
-def _nothing() -> None:
-    return None
-
-
-class Recogniser:
+class Recogniser(OneByOne):
     """Recognises speech with one model. Cheap to make: the model is loaded on first use, once per process."""
 
     def __init__(
         self,
         model: str,
         *,
+        engine: Literal["pooled", "plain"] = "pooled",
         device: str = "auto",
         compute_type: str = "default",
         beam_size: int = 5,
         cpu_threads: int = 0,
+        memory_mb: int = 1500,
         on_download: Callable[[str], None] = _log.info,
     ) -> None:
-        self._model, self._device, self._compute_type = model, device, compute_type
-        self._beam_size, self._cpu_threads, self._on_download = beam_size, cpu_threads, on_download
+        self._model, self._engine, self._device, self._compute_type = model, engine, device, compute_type
+        self._beam_size, self._cpu_threads, self._memory_mb = beam_size, cpu_threads, memory_mb
+        self._on_download = on_download
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Recogniser:
+    def from_settings(cls, settings: Settings, *, on_download: Callable[[str], None] = _log.info) -> Recogniser:
         """The recogniser that the settings describe."""
         return cls(
             settings.whisper_model,
+            engine=settings.speech_engine,
             device=settings.whisper_device,
             compute_type=settings.whisper_compute_type,
             beam_size=settings.whisper_beam_size,
             cpu_threads=settings.cpu_threads,
+            memory_mb=settings.speech_memory_mb,
+            on_download=on_download,
         )
 
     @property
@@ -89,29 +98,39 @@ class Recogniser:
     def _options(self) -> dict[str, Any]:
         return {"beam_size": self._beam_size, **self._card.options}
 
-    def identity(self, facts: AudioFacts, language: str | None = None) -> str:
+    def identity(self, facts: AudioFacts, language: str | None = None, hints: Hints | None = None) -> str:
         """SHA-256 of all that decides the text besides the audio itself; equal identities, equal results.
 
         The compute type counts as it is set, not as the machine resolves `default`, so that workers with and without
-        a GPU share results. Loads no model, but downloads it if it is not there yet.
+        a GPU share results; so does neither the memory nor the size of batches. Loads no model, but downloads it if it
+        is not there yet.
 
         Raises:
             ModelUnavailable: the model cannot be found.
             SettingInvalid: nor can it be by this name, or its card is wrong.
         """
-        decisive = {"language": language or self._card.language, "channels": channels_to_recognise(facts)}
+        decisive: dict[str, Any] = {
+            "language": language or self._card.language,
+            "channels": channels_to_recognise(facts),
+        }
+        if hints is not None and hints.given:
+            decisive["hints"] = hints.given
         return hashlib.sha256(json.dumps([self.maker, decisive], sort_keys=True).encode()).hexdigest()
 
     @functools.cached_property
     def maker(self) -> str:
         """SHA-256 of what decides the text of every recording alike: engine, model and options."""
-        decisive = {
-            "engine": ENGINE,
-            "version": VERSION,
+        decisive: dict[str, Any] = {
+            "engine": self._engine,
+            "version": speech_plain.VERSION,
             "model": speech_model.fingerprint(self._directory),
             "options": self._options,
             "compute_type": self._compute_type,
         }
+        if self._engine == POOLED:
+            method = speech_method.Method.of(self._options).decisive()
+            pauses = [speech_method.MIN_SILENCE_MS, speech_method.PAD_MS, speech_method.GAP_SECONDS, _MARGIN_SECONDS]
+            decisive |= {"version": POOLED_VERSION, "method": method, "pauses": pauses}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
     def recognise(
@@ -120,86 +139,131 @@ class Recogniser:
         facts: AudioFacts,
         *,
         language: str | None = None,
-        on_progress: Callable[[], None] = _nothing,
+        hints: Hints | None = None,
+        on_progress: Callable[[], None] = nothing,
     ) -> Recognition:
         """All words of the recording, channel by channel.
 
-        `language` is a code like "en"; without one (and without one in the model's card), it is detected on the
-        channel that starts with most speech, and the others take it over. `on_progress` is called whenever work has
-        moved on, and what it raises ends the recognition.
+        `language` is a code like "en"; without one (and without one in the model's card), it is detected.
+        `on_progress` is called whenever work has moved on, and what it raises ends the recognition.
 
         Raises:
             RecognitionFailed: the model failed on this recording.
             ModelUnavailable: the model cannot be found or loaded, or there is no memory for it.
             AudioInvalid: the file is not the one the facts are about.
         """
+        if self._engine == POOLED:
+            question = Question(None, facts, lambda: nullcontext(path), language, hints or Hints())
+            (answer,) = self.recognise_all([question], on_progress=on_progress)
+            return answer.recognition()
+        question = Question(None, facts, lambda: nullcontext(path), language, hints or Hints())
+        utterances, found, probability = speech_plain.hear(
+            self._loaded(),
+            path,
+            channels_to_recognise(facts),
+            options=self._options,
+            language=language or self._card.language,
+            hints=hints or Hints(),
+            seconds=facts.seconds,
+            on_progress=on_progress,
+        )
+        return self._recognition(question, utterances, found, probability)
+
+    def recognise_all(
+        self, questions: Iterable[Question[T]], *, on_progress: Callable[[], None] = nothing
+    ) -> Generator[Answer[T], None, None]:
+        """Every call's answer, as soon as it is there; the pooled engine asks for calls ahead, from another thread.
+
+        Raises:
+            ModelUnavailable: as `recognise`; it is nobody's call that failed then.
+        """
+        if self._engine != POOLED:
+            yield from super().recognise_all(questions, on_progress=on_progress)
+            return
+        waiting = iter(questions)
+        first = next(waiting, None)
+        if first is None:
+            return  # and no model is loaded for nothing
+        from aila_pipeline.adapters.speech_decoding import Decoder  # noqa: PLC0415 - slow to import
+        from aila_pipeline.adapters.speech_pooled import PooledRun  # noqa: PLC0415 - as above
+        from aila_pipeline.adapters.speech_size import size_of  # noqa: PLC0415 - with them
+
+        size, place, method = size_of(self._directory), self._place, speech_method.Method.of(self._options)
         whisper = self._loaded()
-        ear = Ear(whisper, self._options, language or self._card.language, facts.seconds, on_progress)
-        utterances: list[Utterance] = []
-        with ExitStack() as stack:
-            heard = {
-                channel: stack.enter_context(closing(ear.listen(path, channel)))
-                for channel in channels_to_recognise(facts)
-            }
-            beginnings = {channel: next(stretches, None) for channel, stretches in heard.items()}
-            ear.settle_language([first for first in beginnings.values() if first is not None])
-            for channel, stretches in heard.items():
-                first = beginnings.pop(channel)
-                clock = Clock(facts.seconds)
-                for stretch in itertools.chain([first] if first is not None else [], stretches):
-                    utterances.extend(ear.write_down(stretch, channel, clock))
+        value_bytes = 2 if "float16" in place.compute_type else 4
+        largest = size.batch_for(
+            self._memory_mb * 10**6 // place.workers, beam_size=method.beam_size, value_bytes=value_bytes
+        )
+        run: PooledRun[T] = PooledRun(
+            Decoder(whisper, method, largest=largest, encode_together=place.device != "cpu"),
+            language_of=lambda question: self._language(question.language),
+            recognition=self._of_call,
+            on_progress=on_progress,
+            batches=place.workers,
+        )
+        cutting = self._cutting()
+
+        def windows(question: Question[T]) -> Iterator[SoundWindow]:
+            from aila_pipeline.adapters.speech_windows import windows_of  # noqa: PLC0415 - slow to import
+
+            channels = channels_to_recognise(question.facts)
+            with question.audio() as path, closing(windows_of(path, channels, cutting, on_progress)) as found:
+                yield from found
+
+        with closing(run.answers(itertools.chain([first], waiting), windows)) as answers:
+            yield from answers
+
+    def _cutting(self) -> Cutting:
+        from aila_pipeline.adapters.speech_windows import Cutting  # noqa: PLC0415 - slow to import
+
+        seconds = float(self._options.get("chunk_length") or self._loaded().feature_extractor.chunk_length)
+        if seconds >= _FULL_WINDOW_SECONDS:
+            seconds = _FULL_WINDOW_SECONDS - _MARGIN_SECONDS
+        rule = speech_method.voice_rule(self._options, seconds)
+        return Cutting(rule, round(seconds * SAMPLE_RATE_HZ), round(speech_method.GAP_SECONDS * SAMPLE_RATE_HZ))
+
+    def _language(self, language: str | None) -> str | None:
+        """The language of a call, if it is known beforehand."""
+        whisper = self._loaded()
+        known = (language or self._card.language) if whisper.model.is_multilingual else "en"
+        if known is not None and known not in whisper.supported_languages:
+            raise RecognitionFailed(f"the model does not know the language {known!r}")
+        return known
+
+    def _of_call(self, call: Underway[Any]) -> Recognition:
+        utterances, missing = call.words()
+        return self._recognition(call.question, utterances, call.language, call.language_probability, missing)
+
+    def _recognition(
+        self,
+        question: Question[Any],
+        utterances: tuple[Utterance, ...],
+        language: str | None,
+        probability: float | None,
+        missing: tuple[Missing, ...] = (),
+    ) -> Recognition:
+        facts = question.facts
         return Recognition(
             audio_sha256=facts.sha256,
-            identity=self.identity(facts, language),
+            identity=self.identity(facts, question.language, question.hints),
             model=self.model_name,
-            language=ear.language,
-            language_probability=ear.language_probability,
+            language=language,
+            language_probability=probability,
             seconds=facts.seconds,
             channels=1 if facts.dual_mono else facts.channels,
-            utterances=tuple(utterances),
+            utterances=utterances,
+            missing=missing,
         )
 
+    @functools.cached_property
+    def _place(self) -> speech_loading.Place:
+        return speech_loading.Place.chosen(self._device, self._compute_type, self._cpu_threads)
+
     def _loaded(self) -> WhisperModel:
-        device = self._device if self._device != "auto" else _best_device()
-        compute_type = "int8" if self._compute_type == "default" and device == "cpu" else self._compute_type
-        threads = self._cpu_threads or _cpu_count()
-        return _load(self._directory, speech_model.fingerprint(self._directory), device, compute_type, threads)
+        return speech_loading.load(self._directory, self._place)
 
 
 def channels_to_recognise(facts: AudioFacts) -> list[int]:
     """Channels that hold speech of their own: not silent ones, and of a dual-mono recording the first alone."""
     channels = [0] if facts.dual_mono else range(facts.channels)
     return [channel for channel in channels if channel not in facts.silent_channels]
-
-
-@functools.lru_cache(maxsize=1)
-def _load(
-    directory: Path,
-    fingerprint: str,  # noqa: ARG001 - makes a model that was exchanged in its place another one for the cache
-    device: str,
-    compute_type: str,
-    threads: int,
-) -> WhisperModel:
-    """The model in memory."""
-    import faster_whisper  # noqa: PLC0415 - slow to import
-
-    try:
-        return faster_whisper.WhisperModel(
-            str(directory), device=device, compute_type=compute_type, cpu_threads=threads, num_workers=1
-        )
-    except Exception as error:  # CTranslate2, tokenizers and json each raise their own
-        raise ModelUnavailable(
-            f"{directory} on {device} as {compute_type} ({type(error).__name__}: {error}); AILA_WHISPER_DEVICE and "
-            "AILA_WHISPER_COMPUTE_TYPE say how it is loaded"
-        ) from error
-
-
-def _best_device() -> str:
-    import ctranslate2  # noqa: PLC0415 - slow to import
-
-    return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
-
-
-def _cpu_count() -> int:
-    """Processors this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

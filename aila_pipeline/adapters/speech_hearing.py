@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aila_pipeline.domain.models import Utterance, Word
+from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
 from aila_pipeline.errors import ModelUnavailable, RecognitionFailed
 
 if TYPE_CHECKING:
     import numpy as np
     from faster_whisper import WhisperModel
     from numpy.typing import NDArray
-
-SAMPLE_RATE_HZ = 16_000
-"""What Whisper and Silero's voice activity detection were trained on."""
 
 
 @dataclass(frozen=True)

@@ -58,14 +58,7 @@ def estimate(settings: Settings, recording: Path, facts: AudioFacts, *, language
     def refuse(_line: str) -> None:
         raise _NotHereError
 
-    recogniser = Recogniser(
-        settings.whisper_model,
-        device=settings.whisper_device,
-        compute_type=settings.whisper_compute_type,
-        beam_size=settings.whisper_beam_size,
-        cpu_threads=settings.cpu_threads,
-        on_download=refuse,
-    )
+    recogniser = Recogniser.from_settings(settings, on_download=refuse)
     try:
         with tempfile.NamedTemporaryFile(prefix="aila-excerpt-", suffix=".wav") as file:
             path = Path(file.name)

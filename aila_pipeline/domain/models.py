@@ -49,6 +49,7 @@ class Warn(StrEnum):
     SILENT_CHANNEL = "SILENT_CHANNEL"
     EXTRA_CHANNELS = "EXTRA_CHANNELS"
     NO_SPEECH = "NO_SPEECH"
+    PARTIAL_TRANSCRIPT = "PARTIAL_TRANSCRIPT"
     DURATION_MISMATCH = "DURATION_MISMATCH"
     TIME_WITHOUT_ZONE = "TIME_WITHOUT_ZONE"
     AUDIO_WITHOUT_ROW = "AUDIO_WITHOUT_ROW"
@@ -65,6 +66,10 @@ class TenantSettings(Frozen):
     left_channel: Role = Role.CLIENT
     right_channel: Role = Role.OPERATOR
     language: str | None = None
+    hotwords: Annotated[str, Field(max_length=500)] | None = None
+    """Words that this tenant's calls are full of (products, names), so that they are heard as such."""
+    initial_prompt: Annotated[str, Field(max_length=500)] | None = None
+    """A sentence or two in the manner in which its transcripts should be written."""
     allowed_sources: tuple[str, ...] = ()
     """`s3://bucket/prefix` places that audio URLs of this tenant may point to."""
     batches_per_hour: Annotated[int, Field(ge=0)] = 100
@@ -183,6 +188,26 @@ class Utterance(Frozen):
     words: tuple[Word, ...]
 
 
+class Missing(Frozen):
+    """A stretch of a channel that has speech which could not be recognised."""
+
+    channel: int
+    start: float
+    end: float
+
+
+class Hints(Frozen):
+    """What the recogniser is told before it hears a call."""
+
+    hotwords: str | None = None
+    initial_prompt: str | None = None
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Those that there are."""
+        return {name: text for name, text in self.model_dump().items() if text}
+
+
 class Recognition(Frozen):
     """All that the recogniser heard in a recording; stored by content, and so free of any call's metadata.
 
@@ -198,6 +223,7 @@ class Recognition(Frozen):
     seconds: float
     channels: int
     utterances: tuple[Utterance, ...]
+    missing: tuple[Missing, ...] = ()
 
 
 class Turn(Frozen):

@@ -17,7 +17,7 @@ from aila_pipeline.domain.intake.sources import s3_url
 from aila_pipeline.domain.models import TenantSettings
 from aila_pipeline.errors import SettingInvalid
 
-_OPTIONAL = frozenset({"phone_region", "language"})
+_OPTIONAL = frozenset({"phone_region", "language", "hotwords", "initial_prompt"})
 _LISTS = frozenset({"allowed_sources"})
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 

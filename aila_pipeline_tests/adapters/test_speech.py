@@ -21,7 +21,7 @@ from faster_whisper import WhisperModel
 from aila_pipeline.adapters.audio import channel_blocks, inspect
 from aila_pipeline.adapters.speech import Recogniser, channels_to_recognise
 from aila_pipeline.adapters.speech_model import find_model, read_card
-from aila_pipeline.domain.models import AudioFacts, Recognition
+from aila_pipeline.domain.models import AudioFacts, Hints, Recognition
 from aila_pipeline.errors import LeaseLost, ModelUnavailable, RecognitionFailed
 from aila_pipeline.settings import Settings
 from aila_pipeline_tests.adapters.sounds import Signal, a_recording, tone
@@ -30,6 +30,8 @@ TWO_VOICES = Path(__file__).parent / "recordings" / "two_voices.flac"
 LEFT = ["hello how can i help you today", "your order was delivered on monday"]
 RIGHT = ["good morning i have a problem with my account"]
 DEMO = Recogniser("demo")
+PLAIN = Recogniser("demo", engine="plain")
+BOTH = pytest.mark.parametrize("recogniser", [DEMO, PLAIN], ids=["pooled", "plain"])
 RATE_HZ = 8_000
 
 
@@ -61,8 +63,9 @@ def a_recogniser(folder: Path, **card: object) -> Recogniser:
     return Recogniser(str(folder))
 
 
-def test_each_channel_s_words_are_heard_where_they_were_said() -> None:
-    recognition = hear(TWO_VOICES)
+@BOTH
+def test_each_channel_s_words_are_heard_where_they_were_said(recogniser: Recogniser) -> None:
+    recognition = hear(TWO_VOICES, recogniser)
     assert (texts(recognition, 0), texts(recognition, 1)) == (LEFT, RIGHT)
     starts = [utterance.start for utterance in recognition.utterances]
     assert starts == pytest.approx([0.5, 8.0, 3.0], abs=0.4)
@@ -74,16 +77,17 @@ def test_each_channel_s_words_are_heard_where_they_were_said() -> None:
         assert all(0 < word.probability <= 1 for word in utterance.words)
 
 
-def test_the_result_says_what_it_is_of() -> None:
+@BOTH
+def test_the_result_says_what_it_is_of(recogniser: Recogniser) -> None:
     facts = facts_of(TWO_VOICES)
-    recognition = DEMO.recognise(TWO_VOICES, facts)
+    recognition = recogniser.recognise(TWO_VOICES, facts)
     assert recognition.audio_sha256 == facts.sha256
-    assert recognition.identity == DEMO.identity(facts)
+    assert recognition.identity == recogniser.identity(facts)
     assert (recognition.model, recognition.language, recognition.channels) == ("demo", "en", 2)
     assert recognition.seconds == 12.0
 
 
-def test_a_call_is_heard_exactly_as_plain_faster_whisper_hears_its_channels() -> None:
+def test_the_plain_engine_hears_a_call_exactly_as_plain_faster_whisper_hears_its_channels() -> None:
     """Word by word and to the millisecond, with faster-whisper finding the speech itself."""
     model = find_model("demo", on_download=print)
     plain = WhisperModel(str(model), device="cpu", compute_type="int8")
@@ -98,49 +102,56 @@ def test_a_call_is_heard_exactly_as_plain_faster_whisper_hears_its_channels() ->
             for segment in segments
             for word in segment.words or ()
         ]
-    heard = [(u.channel, word.text, word.start, word.end) for u in hear(TWO_VOICES).utterances for word in u.words]
+    heard = [
+        (u.channel, word.text, word.start, word.end) for u in hear(TWO_VOICES, PLAIN).utterances for word in u.words
+    ]
     assert heard == expected
 
 
-def test_a_dual_mono_call_is_heard_once_and_counts_as_one_channel(tmp_path: Path) -> None:
+@BOTH
+def test_a_dual_mono_call_is_heard_once_and_counts_as_one_channel(recogniser: Recogniser, tmp_path: Path) -> None:
     left, _ = voices()
-    recognition = hear(a_recording(tmp_path / "call.wav", "wav-16", left, left))
+    recognition = hear(a_recording(tmp_path / "call.wav", "wav-16", left, left), recogniser)
     assert (texts(recognition, 0), texts(recognition, 1), recognition.channels) == (LEFT, [], 1)
 
 
-def test_a_silent_channel_is_passed_over_and_keeps_its_number(tmp_path: Path) -> None:
+@BOTH
+def test_a_silent_channel_is_passed_over_and_keeps_its_number(recogniser: Recogniser, tmp_path: Path) -> None:
     _, right = voices()
-    recognition = hear(a_recording(tmp_path / "call.wav", "wav-16", np.zeros_like(right), right))
+    recognition = hear(a_recording(tmp_path / "call.wav", "wav-16", np.zeros_like(right), right), recogniser)
     assert (texts(recognition, 0), texts(recognition, 1), recognition.channels) == ([], RIGHT, 2)
 
 
-def test_a_recording_without_speech_has_no_utterances(tmp_path: Path) -> None:
+@BOTH
+def test_a_recording_without_speech_has_no_utterances(recogniser: Recogniser, tmp_path: Path) -> None:
     beeps, silence = tone(425, seconds=3), np.zeros(3 * RATE_HZ, np.float32)
-    assert hear(a_recording(tmp_path / "beeps.wav", "wav-16", beeps, beeps * 0.5)).utterances == ()
-    assert hear(a_recording(tmp_path / "silence.wav", "wav-16", silence)).utterances == ()
+    assert hear(a_recording(tmp_path / "beeps.wav", "wav-16", beeps, beeps * 0.5), recogniser).utterances == ()
+    assert hear(a_recording(tmp_path / "silence.wav", "wav-16", silence), recogniser).utterances == ()
 
 
-def test_a_call_of_more_than_one_stretch_keeps_its_times(tmp_path: Path) -> None:
+@BOTH
+def test_a_call_of_more_than_one_stretch_keeps_its_times(recogniser: Recogniser, tmp_path: Path) -> None:
     """Words after five and a half minutes of silence are heard there."""
     left, right = voices()
     pause = np.zeros(330 * RATE_HZ, np.float32)
     path = a_recording(tmp_path / "long.wav", "wav-16", np.concatenate([left, pause, right]))
-    recognition = hear(path)
+    recognition = hear(path, recogniser)
     assert texts(recognition, 0) == LEFT + RIGHT
     starts = [utterance.start for utterance in recognition.utterances]
     assert starts == pytest.approx([0.5, 8.0, 345.0], abs=0.4)
 
 
-def test_progress_is_told_all_along_and_a_lost_lease_ends_the_work() -> None:
+@BOTH
+def test_progress_is_told_all_along_and_a_lost_lease_ends_the_work(recogniser: Recogniser) -> None:
     facts, told = facts_of(TWO_VOICES), []
-    DEMO.recognise(TWO_VOICES, facts, on_progress=lambda: told.append(1))
+    recogniser.recognise(TWO_VOICES, facts, on_progress=lambda: told.append(1))
     assert len(told) >= 2 + 3  # two channels searched for speech, three utterances
 
     def lose() -> None:
         raise LeaseLost
 
     with pytest.raises(LeaseLost):
-        DEMO.recognise(TWO_VOICES, facts, on_progress=lose)
+        recogniser.recognise(TWO_VOICES, facts, on_progress=lose)
 
 
 def test_what_the_model_cannot_do_with_a_call_fails_that_call(tmp_path: Path) -> None:
@@ -175,12 +186,15 @@ def test_the_settings_make_the_recogniser() -> None:
 def test_the_identity_follows_what_decides_the_text_and_nothing_else(tmp_path: Path) -> None:
     facts = facts_of(TWO_VOICES)
     other_call = facts.model_copy(update={"sha256": "0" * 64, "seconds": 99.0, "size_bytes": 1, "format": "mp3"})
-    assert DEMO.identity(facts) == Recogniser("demo", cpu_threads=1).identity(other_call)
+    assert DEMO.identity(facts) == Recogniser("demo", cpu_threads=1, memory_mb=300).identity(other_call, hints=Hints())
     identities = [
         DEMO.identity(facts),
         DEMO.identity(facts.model_copy(update={"dual_mono": True})),
         DEMO.identity(facts.model_copy(update={"silent_channels": (0,)})),
         DEMO.identity(facts, "de"),
+        DEMO.identity(facts, hints=Hints(hotwords="order")),
+        DEMO.identity(facts, hints=Hints(initial_prompt="order")),
+        PLAIN.identity(facts),
         Recogniser("demo", beam_size=1).identity(facts),
         Recogniser("demo", compute_type="float32").identity(facts),
         a_recogniser(tmp_path / "other", language="en", transcribe={"temperature": 0.2}).identity(facts),

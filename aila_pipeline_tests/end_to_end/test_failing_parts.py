@@ -7,10 +7,12 @@ processes that are killed (test_faults.py).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -18,8 +20,9 @@ import sqlalchemy as sa
 
 from aila_pipeline.adapters.call_objects import audio_key
 from aila_pipeline.adapters.ledger.tables import shards
+from aila_pipeline.adapters.speech_calls import Answer, OneByOne, Question, nothing
 from aila_pipeline.definitions import build_defs
-from aila_pipeline.domain.models import AudioFacts, Recognition, Utterance, Word
+from aila_pipeline.domain.models import AudioFacts, Hints, Missing, Recognition, Utterance, Word
 from aila_pipeline.domain.status import BatchStatus, CallStatus, Stage
 from aila_pipeline.errors import ModelUnavailable
 from aila_pipeline_tests.adapters.sounds import a_wav
@@ -27,12 +30,14 @@ from aila_pipeline_tests.end_to_end.in_process import Pipeline
 
 pytestmark = pytest.mark.slow
 
+T = TypeVar("T")
+
 STAGES = ("call_audio", "transcripts", "insights", "scores", "outcomes")
 QUOTE = "no entry for Jane Canary +77019998877"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-class Parrot:
+class Parrot(OneByOne):
     """A recogniser that hears one word in everything. `before` is called with the number of the recording."""
 
     model_name, is_demo, maker = "parrot", True, "parrot-1"
@@ -41,11 +46,17 @@ class Parrot:
         self.before = before
         self.heard: list[str] = []
 
-    def identity(self, _facts: AudioFacts, language: str | None = None) -> str:
+    def identity(self, _facts: AudioFacts, language: str | None = None, _hints: Hints | None = None) -> str:
         return f"parrot {language}"
 
     def recognise(
-        self, _path: Path, facts: AudioFacts, *, language: str | None = None, on_progress: Callable[[], None]
+        self,
+        path: Path,
+        facts: AudioFacts,
+        *,
+        language: str | None = None,
+        hints: Hints | None = None,
+        on_progress: Callable[[], None] = nothing,
     ) -> Recognition:
         self.heard.append(facts.sha256)
         self.before(len(self.heard))
@@ -60,6 +71,22 @@ class Parrot:
             channels=facts.channels,
             utterances=(Utterance(channel=0, start=0.1, end=0.5, text="hello", words=(word,)),),
         )
+
+
+class Flock(Parrot):
+    """A parrot that takes all calls before it answers the first, in another thread, as the pooled engine may."""
+
+    def __init__(self, before: Callable[[int], None] = lambda _number: None) -> None:
+        super().__init__(before)
+        self.groups: list[int] = []
+
+    def recognise_all(
+        self, questions: Iterable[Question[T]], *, on_progress: Callable[[], None] = nothing
+    ) -> Generator[Answer[T], None, None]:
+        with ThreadPoolExecutor(1) as reader:
+            taken = reader.submit(list, questions).result()
+        self.groups.append(len(taken))
+        yield from super().recognise_all(reversed(taken), on_progress=on_progress)
 
 
 @pytest.fixture
@@ -166,6 +193,64 @@ def test_a_call_on_which_workers_die_again_and_again_is_failed_and_the_others_co
     assert [call.error_code for call in pipeline.calls()] == [None, "PROCESSING_CRASHED", None]
     assert len(parrot.heard) == 2
     assert pipeline.differences() == []
+
+
+def test_calls_taken_ahead_and_answered_in_another_order_are_all_kept(
+    pipeline: Pipeline, files: dict[str, bytes]
+) -> None:
+    def stumble(number: int) -> None:
+        if number == 1:
+            raise LookupError(QUOTE)
+
+    flock = Flock(stumble)
+    shard = taken_in(pipeline, files, flock)
+    assert pipeline.execute("process", shard).success
+    assert flock.groups == [3]
+    assert [call.error_code for call in pipeline.calls()] == [None, None, "UNEXPECTED"]
+    assert pipeline.differences() == []
+
+
+def test_a_call_with_which_a_worker_died_goes_alone_so_that_the_next_blame_is_exact(
+    pipeline: Pipeline, files: dict[str, bytes]
+) -> None:
+    flock = Flock()
+    shard = taken_in(pipeline, files, flock)
+    suspect = pipeline.calls()[1].id
+    with pipeline.ledger.claimed(shard, run_id="dead", lease_seconds=30, stall_seconds=30, token="dead") as work:
+        work.take(next(call for call in work.calls() if call.id == suspect))
+    expire(pipeline, shard)
+    assert pipeline.tick_recovery() == f"brought back 1: {shard}"
+    assert pipeline.execute("process", shard).success
+    assert flock.groups == [1, 2]
+    assert statuses(pipeline) == [CallStatus.COMPLETED] * 3
+    assert pipeline.differences() == []
+
+
+def test_one_recording_sent_as_three_calls_is_recognised_once_though_all_are_taken_at_once(
+    pipeline: Pipeline, files: dict[str, bytes]
+) -> None:
+    flock = Flock()
+    shard = taken_in(pipeline, dict.fromkeys(files, files["one.wav"]), flock)
+    assert pipeline.execute("process", shard).success
+    assert (len(flock.heard), statuses(pipeline)) == (1, [CallStatus.COMPLETED] * 3)
+    found = pipeline.ledger.views.results([call.id for call in pipeline.calls()], Stage.TRANSCRIPTS)
+    assert sorted(result[Stage.TRANSCRIPTS].document["reused"] for result in found.values()) == [False, True, True]
+
+
+def test_a_recognition_with_a_gap_completes_its_call_with_a_warning_and_the_times(
+    pipeline: Pipeline, files: dict[str, bytes]
+) -> None:
+    class Deaf(Parrot):
+        def recognise(self, path: Path, facts: AudioFacts, **more: Any) -> Recognition:
+            gap = Missing(channel=1, start=0.2, end=0.9)
+            return super().recognise(path, facts, **more).model_copy(update={"missing": (gap,)})
+
+    shard = taken_in(pipeline, {"one.wav": files["one.wav"]}, Deaf())
+    assert pipeline.execute("process", shard).success
+    (call,) = pipeline.calls()
+    assert (call.status, list(call.warnings)) == (CallStatus.COMPLETED, ["PARTIAL_TRANSCRIPT"])
+    found = pipeline.ledger.views.results([call.id], Stage.TRANSCRIPTS)[call.id][Stage.TRANSCRIPTS].document
+    assert found["missing"] == [{"channel": 1, "start": 0.2, "end": 0.9}]
 
 
 def test_a_run_that_loses_its_shard_writes_nothing_more_and_says_so_by_a_tag(

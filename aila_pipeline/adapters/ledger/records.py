@@ -69,7 +69,7 @@ class StageResult:
 
 @dataclass(frozen=True)
 class WorkCall:
-    """One call of a shard. `open` tells whether its attempt `n` is still to be ended."""
+    """One call of a shard. `open`: its attempt `n` is still to be ended; so many workers have died with it in hand."""
 
     id: str
     n: int
@@ -82,6 +82,7 @@ class WorkCall:
     warnings: tuple[str, ...]
     results: dict[Stage, StageResult] = field(default_factory=dict)
     error_code: str | None = None
+    crashes: int = 0
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,12 @@ from aila_pipeline.adapters.ledger.attempts import (
     end_attempt,
     start_attempts,
 )
-from aila_pipeline.adapters.ledger.batches import tenant_by_id
-from aila_pipeline.adapters.ledger.database import Database, in_groups
+from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.leases import Lease, Leases
-from aila_pipeline.adapters.ledger.records import StageResult, WorkCall
+from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.ledger.results import put_result, result_row
-from aila_pipeline.adapters.ledger.tables import UtcDateTime, attempts, batch_calls, calls, shards, stage_results
-from aila_pipeline.domain.models import CallDetails
+from aila_pipeline.adapters.ledger.shard_calls import CALLS_OF_SHARD, calls_of_shard
+from aila_pipeline.adapters.ledger.tables import UtcDateTime, attempts, calls, shards
 from aila_pipeline.domain.status import STATUS_IN_STAGE, CallStatus, Stage
 from aila_pipeline.domain.versions import Version
 from aila_pipeline.errors import AilaError, CallError, LeaseLost, LedgerUnavailable
@@ -43,7 +42,7 @@ T = TypeVar("T")
 
 
 class Work:
-    """One shard, held by one run. All writes are fenced by the lease."""
+    """One shard, held by one run. All writes are fenced by the lease. One thread may take calls, another save them."""
 
     def __init__(self, database: Database, lease: Lease, run_id: str) -> None:
         self._database = database
@@ -51,6 +50,7 @@ class Work:
         self._run_id = run_id
         self._gathered: list[dict[str, Any]] = []
         self._flushed_at = time.monotonic()
+        self._writing = threading.RLock()
         self.progressed_at = time.monotonic()
 
     @property
@@ -72,37 +72,8 @@ class Work:
 
         Calls whose newest attempt is in another shard are that shard's, and left out.
         """
-
-        def question(connection: sa.Connection) -> list[WorkCall]:
-            rows = connection.execute(_CALLS_OF_SHARD, {"shard": self.shard_id}).all()
-            found: dict[str, dict[Stage, StageResult]] = {row.id: {} for row in rows}
-            for group in in_groups(found):
-                query = sa.select(stage_results).where(
-                    stage_results.c.call_id.in_(group), stage_results.c.stage.in_(stages)
-                )
-                for result in connection.execute(query):
-                    stored = StageResult(result.version, result.document, result.seconds)
-                    found[result.call_id][Stage(result.stage)] = stored
-            tenants = {name: tenant_by_id(connection, name) for name in {row.tenant_id for row in rows}}
-            return [
-                WorkCall(
-                    id=row.id,
-                    n=row.n,
-                    open=row.outcome is None,
-                    status=row.status,
-                    batch_id=row.batch_id,
-                    position=row.position,
-                    tenant=tenants[row.tenant_id],
-                    details=CallDetails.model_validate(row.details) if row.details else None,
-                    warnings=tuple(row.warnings),
-                    results=found[row.id],
-                    error_code=row.error_code,
-                )
-                for row in rows
-            ]
-
         self.flush()
-        return self._database.read(question)
+        return self._database.read(lambda connection: calls_of_shard(connection, self.shard_id, stages))
 
     def enter(self, stage: Stage) -> None:
         """Show all open calls of the shard as being in this stage."""
@@ -151,7 +122,8 @@ class Work:
         """Keep what a stage found; `seconds` is the time that was spent on it, `warnings` are added to the call's."""
         self.progress()
         row = result_row(call.id, version, document, seconds=seconds, run_id=self._run_id)
-        self._gathered.append(row | {"warnings": list(warnings)})
+        with self._writing:
+            self._gathered.append(row | {"warnings": list(warnings)})
         if len(self._gathered) >= _FLUSH_RESULTS or time.monotonic() - self._flushed_at > _FLUSH_SECONDS:
             self.flush()
 
@@ -166,7 +138,8 @@ class Work:
         now = datetime.now(UTC)
 
         def change(connection: sa.Connection) -> None:
-            self._lease.hold(connection, in_hand=None, fruitless=0)
+            in_hand = sa.case((shards.c.in_hand == call.id, None), else_=shards.c.in_hand)
+            self._lease.hold(connection, in_hand=in_hand, fruitless=0)
             self._write_gathered(connection)
             told = (error.code, error.message, error.retryable)
             end_attempt(connection, call.id, call.n, now=now, stage=stage, error=told)
@@ -181,7 +154,7 @@ class Work:
             self._lease.hold(connection)
             failed = [
                 row.id
-                for row in connection.execute(_CALLS_OF_SHARD, {"shard": self.shard_id})
+                for row in connection.execute(CALLS_OF_SHARD, {"shard": self.shard_id})
                 if row.outcome == CallStatus.FAILED and row.details and (row.retryable or force)
             ]
             if failed:
@@ -214,8 +187,9 @@ class Work:
         return self._fenced(change)
 
     def _fenced(self, change: Callable[[sa.Connection], T]) -> T:
-        result = self._database.write(change)
-        self._gathered.clear()
+        with self._writing:
+            result = self._database.write(change)
+            self._gathered.clear()
         self._flushed_at = time.monotonic()
         self.progress()
         return result
@@ -232,27 +206,6 @@ class Work:
                 known = connection.scalar(sa.select(calls.c.warnings).where(calls.c.id == row["call_id"])) or []
                 merged = list(dict.fromkeys([*known, *row["warnings"]]))
                 connection.execute(sa.update(calls).where(calls.c.id == row["call_id"]).values(warnings=merged))
-
-
-_CALLS_OF_SHARD = (
-    sa.select(
-        calls.c.id,
-        calls.c.tenant_id,
-        calls.c.batch_id,
-        calls.c.details,
-        calls.c.status,
-        calls.c.retryable,
-        calls.c.warnings,
-        attempts.c.n,
-        attempts.c.outcome,
-        attempts.c.error_code,
-        batch_calls.c.position,
-    )
-    .join(attempts, (attempts.c.call_id == calls.c.id) & (attempts.c.n == calls.c.attempt))
-    .join(batch_calls, (batch_calls.c.call_id == calls.c.id) & (batch_calls.c.batch_id == attempts.c.batch_id))
-    .where(attempts.c.shard_id == sa.bindparam("shard"))
-    .order_by(batch_calls.c.position)
-)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import dagster as dg
 
@@ -48,6 +48,22 @@ class Found:
     document: dict[str, Any]
     warnings: tuple[str, ...] = ()
     sums: Mapping[str, float] = field(default_factory=dict)
+
+
+class AnyStage(Protocol):
+    """What every kind of stage has."""
+
+    @property
+    def stage(self) -> Stage:
+        """Its name."""
+
+    @property
+    def reads(self) -> tuple[Stage, ...]:
+        """The stages whose results it needs, besides its own."""
+
+    @property
+    def version(self) -> Callable[[WorkCall], Version]:
+        """Which version a call's result would have."""
 
 
 @dataclass(frozen=True)
@@ -109,28 +125,32 @@ class ShardRun:
     def go_through(self, stage: StageWork) -> Tally:
         """Do the stage for every call that needs it."""
         tally = Tally()
+        needing = {call.id: (call, version) for call, version in self.needing(stage, tally)}
+        for call in stage.arrange([call for call, _ in needing.values()]):
+            with self.failing(stage, call, tally):
+                self._one(stage, *needing[call.id], tally)
+        self.work.flush()
+        return tally
+
+    def needing(self, stage: AnyStage, tally: Tally) -> list[tuple[WorkCall, Version]]:
+        """Enter the stage; the calls that need it, each with the version that its result will have."""
         self.work.enter(stage.stage)
-        versions: dict[str, Version] = {}
-        needing: list[WorkCall] = []
+        found = []
         for call in self.work.calls(stage.stage, *stage.reads):
             if call.details is None or any(name not in call.results for name in stage.reads):
                 continue  # failed at intake or in an earlier stage
             if not call.open and call.status != "completed":
                 continue
-            with self._failing(stage, call, tally):
-                versions[call.id] = self._guarded(stage, call, partial(stage.version, call))
-                if self._current(stage, call, versions[call.id]):
+            with self.failing(stage, call, tally):
+                version = self.guarded(stage, call, partial(stage.version, call))
+                if self._current(stage, call, version):
                     tally.current += 1
                 else:
-                    needing.append(call)
-        for call in stage.arrange(needing):
-            with self._failing(stage, call, tally):
-                self._one(stage, call, versions[call.id], tally)
-        self.work.flush()
-        return tally
+                    found.append((call, version))
+        return found
 
     @contextmanager
-    def _failing(self, stage: StageWork, call: WorkCall, tally: Tally) -> Iterator[None]:
+    def failing(self, stage: AnyStage, call: WorkCall, tally: Tally) -> Iterator[None]:
         """A CallError inside ends the call, and nothing else."""
         try:
             yield
@@ -140,23 +160,31 @@ class ShardRun:
             if call.open:
                 self.work.fail(call, stage.stage, error)
 
-    def _current(self, stage: StageWork, call: WorkCall, version: Version) -> bool:
+    def _current(self, stage: AnyStage, call: WorkCall, version: Version) -> bool:
         known = call.results.get(stage.stage)
         return known is not None and known.version == version.id and not self.force
 
     def _one(self, stage: StageWork, call: WorkCall, version: Version, tally: Tally) -> None:
-        if stage.risky and self.work.take(call) >= self.settings.crash_limit:
-            raise ProcessingCrashed(f"{self.settings.crash_limit} workers died on it in {stage.stage}")
+        if stage.risky:
+            self.take(stage, call)
         began = time.perf_counter()
-        found = self._guarded(stage, call, lambda: stage.perform(call, self.force))
-        seconds = time.perf_counter() - began
+        found = self.guarded(stage, call, lambda: stage.perform(call, self.force))
+        self.keep(call, version, found, time.perf_counter() - began, tally)
+
+    def take(self, stage: AnyStage, call: WorkCall) -> None:
+        """Note that the call is in hand. Raises ProcessingCrashed if too many workers died with it."""
+        if self.work.take(call) >= self.settings.crash_limit:
+            raise ProcessingCrashed(f"{self.settings.crash_limit} workers died on it in {stage.stage}")
+
+    def keep(self, call: WorkCall, version: Version, found: Found, seconds: float, tally: Tally) -> None:
+        """Save and count what was found; `seconds` were spent on it."""
         self.work.save(call, version, dict(found.document), seconds=seconds, warnings=found.warnings)
         tally.done += 1
         tally.seconds += seconds
         tally.warned.update(found.warnings)
         tally.sums.update(found.sums)
 
-    def _guarded(self, stage: StageWork, call: WorkCall, work: Callable[[], T]) -> T:
+    def guarded(self, stage: AnyStage, call: WorkCall, work: Callable[[], T]) -> T:
         """What `work` gives; what goes wrong in it is this call's failure, unless a part we depend on failed."""
         try:
             return work()

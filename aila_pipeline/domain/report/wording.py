@@ -19,6 +19,7 @@ WARNINGS: dict[str, str] = {
     Warn.SILENT_CHANNEL: "a channel is silent",
     Warn.EXTRA_CHANNELS: "more than two channels",
     Warn.NO_SPEECH: "no speech was found",
+    Warn.PARTIAL_TRANSCRIPT: "parts of it could not be recognised",
     Warn.DURATION_MISMATCH: "its length is not the declared one",
     Warn.TIME_WITHOUT_ZONE: "its time had no zone; the tenant's was taken",
     Warn.AUDIO_WITHOUT_ROW: "audio without a row",

@@ -6,6 +6,7 @@ Lives here: the rules, at times of our choosing. Does not: the renewing thread (
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta, timezone
 
 import pytest
@@ -210,6 +211,35 @@ def test_a_worker_that_dies_without_a_call_in_hand_blames_none(ledger: Ledger, s
         Leases(ledger.database).release(Lease(shard, "worker-1", work.epoch))
     lose(ledger, shard)
     assert [row.crashes for row in rows(ledger, attempts)] == [0, 0]
+
+
+@pytest.mark.parametrize("then", ["saved", "failed"])
+def test_a_call_taken_ahead_stays_in_hand_while_another_one_ends(ledger: Ledger, shard: str, then: str) -> None:
+    work = a_worker(ledger, shard)
+    ended, ahead = work.calls()
+    work.take(ended)
+    work.take(ahead)
+    if then == "saved":
+        gather(work, ended)
+        work.flush()
+    else:
+        work.fail(ended, Stage.TRANSCRIPTS, AudioInvalid())
+    lose(ledger, shard)
+    assert {row.call_id: row.crashes for row in rows(ledger, attempts)} == {ended.id: 0, ahead.id: 1}
+
+
+def test_one_thread_may_take_calls_while_another_saves_results(ledger: Ledger, shard: str) -> None:
+    """Hundreds of times each; no result is written twice or lost."""
+    work = a_worker(ledger, shard)
+    first, second = work.calls()
+    with ThreadPoolExecutor(1) as reader:
+        taken = reader.submit(lambda: [work.take(second) for _ in range(100)])
+        for _ in range(300):
+            gather(work, first)
+        assert taken.result() == [0] * 100
+    work.flush()
+    assert len(rows(ledger, stage_results)) == 1
+    assert_sound(ledger)
 
 
 def test_a_new_attempt_starts_without_the_crashes_of_the_one_before(ledger: Ledger, shard: str) -> None:
