@@ -165,7 +165,7 @@ def ledger_url() -> Iterator[str]:
     """A schema of the test's own in the PostgreSQL for tests, dropped at the end with the one beside it."""
     server = os.environ.get("AILA_TEST_DATABASE_URL")
     if not server:
-        pytest.skip("AILA_TEST_DATABASE_URL names no PostgreSQL; tools/services/run starts one")
+        pytest.fail("AILA_TEST_DATABASE_URL names no PostgreSQL; tools/services/run starts one")
     name = f"test_{secrets.token_hex(6)}"
     engine = create_engine(server)
     with engine.begin() as connection:

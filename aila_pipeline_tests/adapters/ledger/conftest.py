@@ -26,7 +26,7 @@ def a_schema() -> Iterator[str]:
     """The URL of an empty schema in the PostgreSQL for tests; it is dropped at the end."""
     server = os.environ.get("AILA_TEST_DATABASE_URL")
     if not server:
-        pytest.skip("AILA_TEST_DATABASE_URL names no PostgreSQL; tools/services/run starts one")
+        pytest.fail("AILA_TEST_DATABASE_URL names no PostgreSQL; tools/services/run starts one")
     name = f"test_{secrets.token_hex(6)}"
     engine = sa.create_engine(server)
     with engine.begin() as connection:
