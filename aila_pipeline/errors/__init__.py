@@ -63,6 +63,9 @@ AilaError
 │   ├── ObjectChanged               OBJECT_CHANGED         the object is not the one that was pinned
 │   ├── ModelUnavailable            MODEL_UNAVAILABLE
 │   └── DagsterUnavailable          DAGSTER_UNAVAILABLE
+├── DeliveryError                   a message to somebody else did not arrive; the call it tells of is not touched
+│   ├── DeliveryRefused             DELIVERY_REFUSED       the receiver will never take it as it is
+│   └── DeliveryFailed              DELIVERY_FAILED        the receiver could not take it now; sent again
 ├── StackError                      `aila up` cannot start or go on
 │   ├── HomeInUse                   HOME_IN_USE            another `aila up` works on this home
 │   ├── PortTaken                   PORT_TAKEN             something else listens there
@@ -119,6 +122,11 @@ from aila_pipeline.errors.calls import (
     SourceUnavailable,
     TransientCallError,
     Unexpected,
+)
+from aila_pipeline.errors.deliveries import (
+    DeliveryError,
+    DeliveryFailed,
+    DeliveryRefused,
 )
 from aila_pipeline.errors.infrastructure import (
     DagsterUnavailable,
@@ -204,6 +212,9 @@ __all__ = [
     "CsvUnreadable",
     "DagsterUnavailable",
     "DefinitionsBroken",
+    "DeliveryError",
+    "DeliveryFailed",
+    "DeliveryRefused",
     "DownloadTimeout",
     "EntryBomb",
     "EntryCorrupt",
