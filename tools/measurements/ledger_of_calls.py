@@ -15,8 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.all_tables import metadata
 from aila_pipeline.adapters.ledger.records import Tenant
-from aila_pipeline.adapters.ledger.tables import attempts, batch_calls, batches, calls, metadata
+from aila_pipeline.adapters.ledger.tables import attempts, batch_calls, batches, calls
 from aila_pipeline.domain.ids import batch_id, call_id
 from aila_pipeline.domain.models import CallDetails, Role, UrlSource
 from aila_pipeline.domain.status import CallStatus, Stage

@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger.database import Database
-from aila_pipeline.adapters.ledger.tables import UtcDateTime, attempts, batches, calls, shards
+from aila_pipeline.adapters.ledger.schema import UtcDateTime
+from aila_pipeline.adapters.ledger.tables import attempts, batches, calls, shards
 from aila_pipeline.errors import LeaseLost
 
 _PROCESS = (os.getpid(), uuid.uuid4().hex)

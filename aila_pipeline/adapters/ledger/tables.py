@@ -1,6 +1,6 @@
 """The ledger's tables. Unique constraints and compare-and-swap updates on them make things happen once.
 
-    tenants 1-n users                 who submits
+    tenants 1-n users                 who submits, and who speaks for the tenant
     tenants 1-n batches 1-n shards    what was submitted, and how it is cut into runs
     batches n-m calls (batch_calls)   a call is a thing of its own; a batch links it at a position
     calls 1-n attempts                one try each; the newest decides the call's status
@@ -15,80 +15,49 @@ Lives here: columns and constraints. Does not: queries. A change here needs a mi
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-class UtcDateTime(sa.TypeDecorator[datetime]):
-    """Aware datetimes in UTC on every database; SQLite itself knows no zones."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """To UTC; a naive time is a mistake of the caller."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone must not reach the ledger")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """From the database, always aware."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _key(name: str, target: str | None = None, *, nullable: bool = False, **options: Any) -> sa.Column[str]:
-    """A text key, a foreign one if `target` is given. The longest, a shard's, holds country, firm and batch id."""
-    arguments = (sa.ForeignKey(target),) if target else ()
-    return sa.Column(name, sa.String(200), *arguments, nullable=nullable, **options)
-
-
-def _time(name: str, *, nullable: bool = True) -> sa.Column[datetime]:
-    return sa.Column(name, UtcDateTime, nullable=nullable)
-
+from aila_pipeline.adapters.ledger.schema import key, metadata, time
 
 tenants = sa.Table(
     "tenants",
     metadata,
-    _key("id", primary_key=True),
+    key("id", primary_key=True),
     sa.Column("country", sa.String(63), nullable=False),
     sa.Column("firm", sa.String(63), nullable=False),
     sa.Column("settings", sa.JSON, nullable=False),
-    _time("created_at", nullable=False),
+    time("created_at", nullable=False),
     sa.UniqueConstraint("country", "firm"),
 )
 
 users = sa.Table(
     "users",
     metadata,
-    _key("id", primary_key=True),
-    _key("tenant_id", "tenants.id"),
+    key("id", primary_key=True),
+    key("tenant_id", "tenants.id"),
+    # Whoever was only met in calls signs in nowhere, and has the id here.
     sa.Column("login", sa.String(254), nullable=False),
-    _time("created_at", nullable=False),
+    sa.Column("email", sa.String(254)),
+    sa.Column("name", sa.Text),
+    # The name without regard to case and blanks; finds a user where a call has no email.
+    sa.Column("name_key", sa.String(200)),
+    # The same, of a user who was made from a name alone: of two shards that meet the name at once, one makes the user.
+    sa.Column("only_name", sa.String(200)),
+    sa.Column("user_group", sa.Text),
+    time("created_at", nullable=False),
     sa.UniqueConstraint("tenant_id", "login"),
+    # Indexes and not constraints, because SQLite cannot add a constraint to a table.
+    sa.Index(None, "tenant_id", "email", unique=True),
+    sa.Index(None, "tenant_id", "only_name", unique=True),
+    sa.Index(None, "tenant_id", "name_key"),
 )
 
 batches = sa.Table(
     "batches",
     metadata,
-    _key("id", primary_key=True),
-    _key("tenant_id", "tenants.id"),
-    _key("user_id", "users.id"),
+    key("id", primary_key=True),
+    key("tenant_id", "tenants.id"),
+    key("user_id", "users.id"),
     sa.Column("kind", sa.String(10), nullable=False),
     sa.Column("door", sa.String(10), nullable=False, default="drop-zone", server_default="drop-zone"),
     sa.Column("name", sa.Text, nullable=False),
@@ -96,7 +65,7 @@ batches = sa.Table(
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("fingerprint", sa.String(64), nullable=False, unique=True),
     sa.Column("digest", sa.String(64)),
-    _key("duplicate_of", "batches.id", nullable=True),
+    key("duplicate_of", "batches.id", nullable=True),
     sa.Column("sources", sa.JSON, nullable=False),
     sa.Column("problem", sa.JSON(none_as_null=True)),
     sa.Column("total_calls", sa.Integer, nullable=False, default=0),
@@ -109,11 +78,11 @@ batches = sa.Table(
     sa.Column("launches", sa.Integer, nullable=False, default=0),
     sa.Column("closings", sa.Integer, nullable=False, default=0),
     sa.Column("touched", sa.Integer, nullable=False, default=0),
-    _time("not_before"),
-    _time("received_at", nullable=False),
-    _time("accepted_at"),
-    _time("started_at"),
-    _time("ended_at"),
+    time("not_before"),
+    time("received_at", nullable=False),
+    time("accepted_at"),
+    time("started_at"),
+    time("ended_at"),
     # The same content again is the same batch: the second one keeps no digest but points to the first.
     sa.UniqueConstraint("tenant_id", "digest"),
     sa.Index(None, "state"),
@@ -130,9 +99,9 @@ batches = sa.Table(
 calls = sa.Table(
     "calls",
     metadata,
-    _key("id", primary_key=True),
-    _key("tenant_id", "tenants.id"),
-    _key("batch_id", "batches.id"),
+    key("id", primary_key=True),
+    key("tenant_id", "tenants.id"),
+    key("batch_id", "batches.id"),
     sa.Column("external_id", sa.String(255)),
     sa.Column("fingerprint", sa.String(64)),
     sa.Column("details", sa.JSON(none_as_null=True)),
@@ -143,21 +112,26 @@ calls = sa.Table(
     sa.Column("error_message", sa.Text),
     sa.Column("retryable", sa.Boolean, nullable=False, default=False),
     sa.Column("warnings", sa.JSON, nullable=False),
-    _time("created_at", nullable=False),
-    _time("ended_at"),
+    # Whom the call was matched with; see people_tables.py.
+    key("user_id", "users.id", nullable=True),
+    key("contact_id", "contacts.id", nullable=True),
+    time("created_at", nullable=False),
+    time("ended_at"),
     sa.UniqueConstraint("tenant_id", "external_id"),
     sa.Index(None, "status", "ended_at"),
     # Ids sort by time, so these two page through a tenant's calls, newest first.
     sa.Index(None, "tenant_id", "id"),
     sa.Index(None, "tenant_id", "status", "id"),
+    sa.Index(None, "user_id", "id"),
+    sa.Index(None, "contact_id", "id"),
 )
 
 batch_calls = sa.Table(
     "batch_calls",
     metadata,
-    _key("batch_id", "batches.id", primary_key=True),
+    key("batch_id", "batches.id", primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    _key("call_id", "calls.id"),
+    key("call_id", "calls.id"),
     sa.Column("external_id", sa.String(255)),
     sa.UniqueConstraint("batch_id", "call_id"),
     sa.Index(None, "call_id"),
@@ -166,24 +140,24 @@ batch_calls = sa.Table(
 shards = sa.Table(
     "shards",
     metadata,
-    _key("id", primary_key=True),
-    _key("batch_id", "batches.id"),
-    _key("tenant_id", "tenants.id"),
+    key("id", primary_key=True),
+    key("batch_id", "batches.id"),
+    key("tenant_id", "tenants.id"),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("priority", sa.String(10), nullable=False),
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("lease_token", sa.String(64)),
     sa.Column("lease_epoch", sa.Integer, nullable=False, default=0),
-    _time("lease_expires_at"),
+    time("lease_expires_at"),
     sa.Column("run_id", sa.String(64)),
     sa.Column("in_hand", sa.String(200)),
     sa.Column("launches", sa.Integer, nullable=False, default=0),
     sa.Column("fruitless", sa.Integer, nullable=False, default=0),
     sa.Column("last_error", sa.Text),
-    _time("not_before"),
-    _time("created_at", nullable=False),
-    _time("admitted_at"),
-    _time("ended_at"),
+    time("not_before"),
+    time("created_at", nullable=False),
+    time("admitted_at"),
+    time("ended_at"),
     sa.UniqueConstraint("batch_id", "number"),
     sa.Index(None, "state", "priority"),
 )
@@ -191,10 +165,10 @@ shards = sa.Table(
 attempts = sa.Table(
     "attempts",
     metadata,
-    _key("call_id", "calls.id", primary_key=True),
+    key("call_id", "calls.id", primary_key=True),
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
-    _key("batch_id", "batches.id"),
-    _key("shard_id", "shards.id", nullable=True),
+    key("batch_id", "batches.id"),
+    key("shard_id", "shards.id", nullable=True),
     sa.Column("outcome", sa.String(10)),
     sa.Column("stage", sa.String(12), nullable=False),
     sa.Column("error_code", sa.String(40)),
@@ -202,9 +176,9 @@ attempts = sa.Table(
     sa.Column("retryable", sa.Boolean, nullable=False, default=False),
     sa.Column("crashes", sa.Integer, nullable=False, default=0),
     sa.Column("run_id", sa.String(64)),
-    _time("created_at", nullable=False),
-    _time("started_at"),
-    _time("ended_at"),
+    time("created_at", nullable=False),
+    time("started_at"),
+    time("ended_at"),
     sa.CheckConstraint("(outcome IS NULL) = (ended_at IS NULL)", name="ended_with_outcome"),
     sa.Index(None, "shard_id"),
     sa.Index(None, "batch_id"),
@@ -221,14 +195,14 @@ attempts = sa.Table(
 stage_results = sa.Table(
     "stage_results",
     metadata,
-    _key("call_id", "calls.id", primary_key=True),
+    key("call_id", "calls.id", primary_key=True),
     sa.Column("stage", sa.String(12), primary_key=True),
     sa.Column("version", sa.String(64), nullable=False),
     sa.Column("made_by", sa.String(200), nullable=False),
     sa.Column("document", sa.JSON, nullable=False),
     sa.Column("seconds", sa.Float, nullable=False),
     sa.Column("run_id", sa.String(64)),
-    _time("created_at", nullable=False),
+    time("created_at", nullable=False),
     sa.Index(None, "stage", "made_by"),
     sa.Index(None, "created_at"),
 )
@@ -237,14 +211,14 @@ events = sa.Table(
     "events",
     metadata,
     sa.Column("kind", sa.String(10), primary_key=True),
-    _key("subject_id", primary_key=True),
+    key("subject_id", primary_key=True),
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
-    _key("shard_id", nullable=True),
+    key("shard_id", nullable=True),
     sa.Column("payload", sa.JSON, nullable=False),
-    _time("created_at", nullable=False),
+    time("created_at", nullable=False),
     sa.Column("claim_token", sa.String(64)),
-    _time("claimed_until"),
-    _time("emitted_at"),
+    time("claimed_until"),
+    time("emitted_at"),
     sa.Index(
         "ix_events_waiting",
         "created_at",
@@ -256,40 +230,40 @@ events = sa.Table(
 api_keys = sa.Table(
     "api_keys",
     metadata,
-    _key("id", primary_key=True),
-    _key("tenant_id", "tenants.id"),
-    _key("user_id", "users.id"),
+    key("id", primary_key=True),
+    key("tenant_id", "tenants.id"),
+    key("user_id", "users.id"),
     sa.Column("digest", sa.String(64), nullable=False, unique=True),
     sa.Column("hint", sa.String(8), nullable=False),
-    _time("created_at", nullable=False),
-    _time("last_used_at"),
-    _time("revoked_at"),
+    time("created_at", nullable=False),
+    time("last_used_at"),
+    time("revoked_at"),
     sa.Index(None, "tenant_id"),
 )
 
 uploads = sa.Table(
     "uploads",
     metadata,
-    _key("id", primary_key=True),
-    _key("tenant_id", "tenants.id"),
-    _key("user_id", "users.id"),
+    key("id", primary_key=True),
+    key("tenant_id", "tenants.id"),
+    key("user_id", "users.id"),
     sa.Column("metadata_key", sa.String(1024), nullable=False),
     sa.Column("audios_key", sa.String(1024), nullable=False),
-    _time("created_at", nullable=False),
-    _time("expires_at", nullable=False),
+    time("created_at", nullable=False),
+    time("expires_at", nullable=False),
     sa.Index(None, "expires_at"),
 )
 
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
-    _key("tenant_id", "tenants.id", primary_key=True),
+    key("tenant_id", "tenants.id", primary_key=True),
     sa.Column("key", sa.String(255), primary_key=True),
     sa.Column("request", sa.String(64), nullable=False),
     sa.Column("claim_token", sa.String(64), nullable=False),
-    _time("claimed_until", nullable=False),
+    time("claimed_until", nullable=False),
     sa.Column("answer_status", sa.Integer),
     sa.Column("answer", sa.JSON(none_as_null=True)),
-    _time("created_at", nullable=False),
+    time("created_at", nullable=False),
     sa.Index(None, "created_at"),
 )

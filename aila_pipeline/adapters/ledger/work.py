@@ -28,8 +28,9 @@ from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.leases import Lease, Leases
 from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.ledger.results import put_result, result_row
+from aila_pipeline.adapters.ledger.schema import UtcDateTime
 from aila_pipeline.adapters.ledger.shard_calls import CALLS_OF_SHARD, calls_of_shard
-from aila_pipeline.adapters.ledger.tables import UtcDateTime, attempts, calls, shards
+from aila_pipeline.adapters.ledger.tables import attempts, calls, shards
 from aila_pipeline.domain.status import STATUS_IN_STAGE, CallStatus, Stage
 from aila_pipeline.domain.versions import Version
 from aila_pipeline.errors import AilaError, CallError, LeaseLost, LedgerUnavailable

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger import Ledger
-from aila_pipeline.adapters.ledger.tables import metadata
+from aila_pipeline.adapters.ledger.all_tables import metadata
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)]
 

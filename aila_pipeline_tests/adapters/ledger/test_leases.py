@@ -13,9 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.all_tables import metadata
 from aila_pipeline.adapters.ledger.leases import Lease, Leases
 from aila_pipeline.adapters.ledger.records import WorkCall
-from aila_pipeline.adapters.ledger.tables import attempts, batches, metadata, shards, stage_results
+from aila_pipeline.adapters.ledger.tables import attempts, batches, shards, stage_results
 from aila_pipeline.adapters.ledger.work import Work
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.errors import AudioInvalid, LeaseLost, LedgerUnavailable

@@ -11,8 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.all_tables import metadata
 from aila_pipeline.adapters.ledger.migrations import VERSION_TABLE, config, versions
-from aila_pipeline.adapters.ledger.tables import metadata
 from aila_pipeline.errors import SettingInvalid
 from aila_pipeline_tests.adapters.ledger.builders import an_accepted_batch, run
 from aila_pipeline_tests.adapters.ledger.invariants import assert_sound

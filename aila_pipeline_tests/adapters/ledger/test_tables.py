@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.all_tables import metadata
 from aila_pipeline.adapters.ledger.database import Database, in_groups
-from aila_pipeline.adapters.ledger.tables import UtcDateTime, metadata
+from aila_pipeline.adapters.ledger.schema import UtcDateTime
 from aila_pipeline.errors import LedgerUnavailable, SettingInvalid, SourceUnavailable
 from aila_pipeline_tests.adapters.ledger.builders import (
     NOW,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
+from aila_pipeline.adapters.ledger.all_tables import metadata
 from aila_pipeline.adapters.ledger.migrations import VERSION_TABLE
-from aila_pipeline.adapters.ledger.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
