@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AILA_", env_file=".env", extra="ignore", frozen=True)
 
     home: Path = Field(Path(".aila"), description="SQLite files, objects and Dagster's home, when nothing else is set")
-    database_url: str | None = Field(None, description="the ledger: sqlite:///… or postgresql+psycopg2://…")
+    database_url: str | None = Field(None, description="the ledger: sqlite:///… or postgresql://…")
     dagster_database_url: str | None = Field(None, description="Dagster's storage; default: the ledger's PostgreSQL")
     object_store: str | None = Field(None, description="file:///directory or s3://bucket/prefix")
 

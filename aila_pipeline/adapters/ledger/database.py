@@ -38,7 +38,11 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = sa.make_url(url)
         if self.url.get_backend_name() not in {"sqlite", "postgresql"}:
-            raise SettingInvalid("AILA_DATABASE_URL must be sqlite:///… or postgresql+psycopg2://…")
+            raise SettingInvalid("AILA_DATABASE_URL must be sqlite:///… or postgresql://…")
+        if not self.sqlite:
+            # psycopg 3 prepares what is asked again and again; psycopg2 has PostgreSQL plan it anew each time, which
+            # made half of what a status poll cost there. Whatever driver the URL names is Dagster's.
+            self.url = self.url.set(drivername="postgresql+psycopg")
         if self.sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         # Parameters are names, numbers and texts of calls; an exception's message must not quote them.
@@ -130,7 +134,7 @@ def _worth_another_try(error: Exception) -> bool:
         return True
     if not isinstance(cause, DBAPIError):
         return False
-    code = getattr(cause.orig, "pgcode", None)
+    code = getattr(cause.orig, "sqlstate", None)
     return code in _PG_RETRY or "database is locked" in str(cause.orig)
 
 
