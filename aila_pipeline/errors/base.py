@@ -1,6 +1,6 @@
 """The root of the error tree.
 
-Lives here: what every failure of this project says. Does not: any particular failure.
+Lives here: what every failure of this project says, and the advice for a stored code. Does not: any particular failure.
 """
 
 from __future__ import annotations
@@ -29,3 +29,14 @@ class AilaError(Exception):
         """One line for a person: what happened, the detail, what to do."""
         told = f"{self.what}: {self.detail}" if self.detail else self.what
         return f"{told}; {self.advice}"
+
+
+def advice_of(code: str) -> str:
+    """What to do about a stored code; the general advice for one that no class has any more."""
+    families = [AilaError]
+    while families:
+        family = families.pop()
+        if family.code == code:
+            return family.advice
+        families.extend(family.__subclasses__())
+    return AilaError.advice

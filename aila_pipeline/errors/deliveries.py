@@ -10,7 +10,14 @@ from aila_pipeline.errors.base import AilaError
 
 
 class DeliveryError(AilaError):
-    """A message did not arrive. The call it tells about is not touched."""
+    """A message did not arrive. The call it tells about is not touched.
+
+    `status` is the HTTP status that the receiver answered with, None where it gave none.
+    """
+
+    def __init__(self, detail: str = "", *, status: int | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
 
 
 class DeliveryRefused(DeliveryError):
@@ -26,6 +33,8 @@ class DeliveryFailed(DeliveryError):
     code, what, retryable = "DELIVERY_FAILED", "the receiver does not take the message now", True
     advice = "it is sent again by itself; check the receiver if that goes on"
 
-    def __init__(self, detail: str = "", *, retry_after_seconds: float | None = None) -> None:
-        super().__init__(detail)
+    def __init__(
+        self, detail: str = "", *, status: int | None = None, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(detail, status=status)
         self.retry_after_seconds = retry_after_seconds
