@@ -24,6 +24,10 @@ destinations = sa.Table(
     sa.Column("secret", sa.Text, nullable=False),
     # Which events it wants, like `call.completed`.
     sa.Column("events", sa.JSON, nullable=False),
+    # Tries that failed since the last one that did not; after some of them all its messages wait for a while.
+    sa.Column("failures", sa.Integer, nullable=False, default=0),
+    time("paused_until"),
+    sa.Column("last_error", sa.Text),
     time("created_at", nullable=False),
     time("removed_at"),
     sa.Index(
@@ -62,6 +66,7 @@ outbox = sa.Table(
     sa.Index(None, "subject_id", "destination_id", "n"),
     sa.Index(
         "ix_outbox_waiting",
+        "destination_id",
         "not_before",
         sqlite_where=sa.text("state = 'waiting'"),
         postgresql_where=sa.text("state = 'waiting'"),

@@ -34,7 +34,7 @@ def _people() -> None:
         sa.UniqueConstraint("tenant_id", "phone", name=op.f("uq_contacts_tenant_id_phone")),
         sa.UniqueConstraint("tenant_id", "email", name=op.f("uq_contacts_tenant_id_email")),
     )
-    op.create_index(op.f("ix_contacts_tenant_id_id"), "contacts", ["tenant_id", "id"])
+    op.create_index(op.f("ix_contacts_tenant_id_created_at_id"), "contacts", ["tenant_id", "created_at", "id"])
     for name, kind in (
         ("email", sa.String(length=254)),
         ("name", sa.Text()),
@@ -46,6 +46,12 @@ def _people() -> None:
     op.create_index(op.f("ix_users_tenant_id_email"), "users", ["tenant_id", "email"], unique=True)
     op.create_index(op.f("ix_users_tenant_id_only_name"), "users", ["tenant_id", "only_name"], unique=True)
     op.create_index(op.f("ix_users_tenant_id_name_key"), "users", ["tenant_id", "name_key"])
+    op.create_index(op.f("ix_users_tenant_id_created_at_id"), "users", ["tenant_id", "created_at", "id"])
+    # Who signs in by e-mail is met in calls by the same address. Of two that differ in case alone, the first has it.
+    op.execute(
+        "UPDATE users SET email = lower(login) WHERE login LIKE '%_@_%' AND NOT EXISTS (SELECT 1 FROM users AS other"
+        " WHERE other.tenant_id = users.tenant_id AND lower(other.login) = lower(users.login) AND other.id < users.id)"
+    )
     for column, table in (("user_id", "users"), ("contact_id", "contacts")):
         # In words that both databases know: Alembic would copy all of a table for it on SQLite.
         op.execute(
@@ -113,12 +119,15 @@ def _outbox() -> None:
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("secret", sa.Text(), nullable=False),
         sa.Column("events", sa.JSON(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("paused_until", _MOMENT, nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("created_at", _MOMENT, nullable=False),
         sa.Column("removed_at", _MOMENT, nullable=True),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_destinations_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_destinations")),
     )
-    _partial_index("ix_destinations_live", "destinations", "tenant_id", "removed_at IS NULL")
+    _partial_index("ix_destinations_live", "destinations", ["tenant_id"], "removed_at IS NULL")
     op.create_table(
         "outbox",
         sa.Column("id", _KEY, nullable=False),
@@ -146,7 +155,7 @@ def _outbox() -> None:
     )
     op.create_index(op.f("ix_outbox_state_ended_at"), "outbox", ["state", "ended_at"])
     op.create_index(op.f("ix_outbox_subject_id_destination_id_n"), "outbox", ["subject_id", "destination_id", "n"])
-    _partial_index("ix_outbox_waiting", "outbox", "not_before", "state = 'waiting'")
+    _partial_index("ix_outbox_waiting", "outbox", ["destination_id", "not_before"], "state = 'waiting'")
     op.create_table(
         "remote_records",
         sa.Column("destination_id", _KEY, nullable=False),
@@ -182,8 +191,8 @@ def _model_requests() -> None:
     op.create_index(op.f("ix_model_requests_call_id"), "model_requests", ["call_id"])
 
 
-def _partial_index(name: str, table: str, column: str, where: str) -> None:
-    op.create_index(name, table, [column], sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+def _partial_index(name: str, table: str, columns: list[str], where: str) -> None:
+    op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 def downgrade() -> None:
@@ -196,7 +205,7 @@ def downgrade() -> None:
         for column in ("contact_id", "user_id"):
             calls.drop_index(op.f(f"ix_calls_{column}_id"))
             calls.drop_column(column)
-    for name in ("name_key", "only_name", "email"):
+    for name in ("created_at_id", "name_key", "only_name", "email"):
         op.drop_index(op.f(f"ix_users_tenant_id_{name}"), "users")
     for column in ("user_group", "only_name", "name_key", "name", "email"):
         op.drop_column("users", column)
