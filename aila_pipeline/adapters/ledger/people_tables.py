@@ -17,14 +17,14 @@ contacts = sa.Table(
     metadata,
     key("id", primary_key=True),
     key("tenant_id", "tenants.id"),
-    # E.164. One that cannot be a number is kept as it was given, and matches nobody else's.
+    # E.164. What was given as a number and cannot be one tells nobody from another: the call keeps it as given.
     sa.Column("phone", sa.String(64)),
     sa.Column("email", sa.String(254)),
     sa.Column("name", sa.Text),
     time("created_at", nullable=False),
     sa.UniqueConstraint("tenant_id", "phone"),
     sa.UniqueConstraint("tenant_id", "email"),
-    sa.Index(None, "tenant_id", "id"),
+    sa.Index(None, "tenant_id", "created_at", "id"),
 )
 
 observations = sa.Table(
@@ -36,7 +36,7 @@ observations = sa.Table(
     key("contact_id", "contacts.id", nullable=True),
     sa.Column("field", sa.String(20), nullable=False),
     sa.Column("value", sa.Text, nullable=False),
-    # SHA-256 of the value: texts of any length must fit the unique constraint.
+    # SHA-256 of the value without regard to case and blanks: texts of any length must fit the unique constraint.
     sa.Column("digest", sa.String(64), nullable=False),
     # The call that said so first.
     key("call_id", "calls.id"),

@@ -50,6 +50,8 @@ users = sa.Table(
     sa.Index(None, "tenant_id", "email", unique=True),
     sa.Index(None, "tenant_id", "only_name", unique=True),
     sa.Index(None, "tenant_id", "name_key"),
+    # Older ids of users do not sort by time, so a list pages by both.
+    sa.Index(None, "tenant_id", "created_at", "id"),
 )
 
 batches = sa.Table(
