@@ -6,10 +6,11 @@ reads by itself (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL_S3` …), and per-tenant
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PACKAGE = Path(__file__).parent
@@ -78,6 +79,22 @@ class Settings(BaseSettings):
     fetch_ahead: Annotated[int, Field(ge=1)] = Field(8, description="recordings of a shard downloaded at one time")
     probe_seconds: float = Field(5.0, description="how long a submission may look whether its URLs answer; 0: not")
 
+    llm_base_url: str | None = Field(None, description="an OpenAI-compatible server, like https://host/v1; none: rules")
+    llm_api_key: SecretStr | None = Field(None, description="for that server, if it wants one")
+    llm_model: str | None = Field(None, description="the model's name as that server knows it")
+    llm_timeout_seconds: Annotated[float, Field(gt=0)] = Field(120.0, description="patience for one answer")
+    llm_concurrency: Annotated[int, Field(ge=1, le=64)] = Field(4, description="calls of a shard asked about at a time")
+    llm_transcript_characters: Annotated[int, Field(ge=2_000)] = Field(
+        60_000, description="of a longer call the middle is not sent; an hour of talk has about 55,000"
+    )
+    llm_prompt_price: Annotated[Decimal, Field(ge=0, le=10**6)] = Field(Decimal(0), description="a million tokens read")
+    llm_completion_price: Annotated[Decimal, Field(ge=0, le=10**6)] = Field(
+        Decimal(0), description="a million tokens written, in the same currency"
+    )
+    llm_batch_budget: Annotated[Decimal, Field(ge=0, le=10**9)] | None = Field(
+        None, description="the most that the calls of one batch may cost, in the currency of the prices"
+    )
+
     failure_share: float = Field(0.2, description="a shard in which more of the calls failed raises a warning")
     demo: bool = Field(False, description="this is a demo: the demo model is not warned about")
 
@@ -89,6 +106,17 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         """`inbox/,` is the two prefixes `inbox/` and the root."""
         return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _model_asked_and_paid(self) -> Settings:
+        """Half a setting would be found out by the first call of a batch, hours later."""
+        if (self.llm_base_url is None) != (self.llm_model is None):
+            raise ValueError("AILA_LLM_BASE_URL and AILA_LLM_MODEL belong together: set both, or none")
+        if self.llm_base_url is not None and not self.llm_base_url.startswith(("http://", "https://")):
+            raise ValueError("AILA_LLM_BASE_URL must begin with https:// or http://")
+        if self.llm_batch_budget is not None and not (self.llm_prompt_price and self.llm_completion_price):
+            raise ValueError("AILA_LLM_BATCH_BUDGET needs AILA_LLM_PROMPT_PRICE and AILA_LLM_COMPLETION_PRICE")
+        return self
 
     @property
     def ledger_url(self) -> str:

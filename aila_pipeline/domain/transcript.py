@@ -29,7 +29,7 @@ FLOOR_SECONDS = 0.8
 """A speaker silent for longer, while another speaks, has given the floor away. A one-word answer with the usual 0.2 s
 before and after it (Stivers et al., PNAS 106, 2009) takes about as long."""
 
-_UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km"})
+UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km"})
 """Languages (as Whisper names them) written without spaces between words."""
 
 
@@ -46,7 +46,7 @@ def merge_turns(recognition: Recognition, left: Role, right: Role) -> Transcript
         spoken.setdefault(utterance.channel, []).extend(_words(utterance))
     for words in spoken.values():
         words.sort(key=lambda word: (word.start, word.end))
-    space = "" if recognition.language in _UNSPACED else " "
+    space = "" if recognition.language in UNSPACED else " "
     turns = [
         _turn(roles[channel] if channel < len(roles) else Role.UNKNOWN, channel, go, space)
         for channel, words in spoken.items()

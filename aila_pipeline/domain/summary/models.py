@@ -13,7 +13,12 @@ from pydantic import Field
 
 from aila_pipeline.domain.models import Frozen, Role
 
-Text = Annotated[str, Field(min_length=1, max_length=500)]
+MAX_SUMMARY, MAX_TEXT, MAX_TOPIC, MAX_QUOTE = 2000, 500, 80, 400
+"""Characters."""
+MAX_TOPICS, MAX_NOTED = 12, 10
+
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+Topic = Annotated[str, Field(min_length=1, max_length=MAX_TOPIC)]
 Resolved = Literal["resolved", "unresolved", "unclear"]
 Feeling = Literal["positive", "neutral", "negative", "mixed"]
 YesOrNo = Literal["yes", "no", "not_applicable"]
@@ -27,18 +32,22 @@ class Gap(StrEnum):
     BUDGET_SPENT = "budget_spent"
     """The batch had nothing left to spend; the model was not asked, or not asked again."""
     ANSWER_UNUSABLE = "answer_unusable"
-    """The model was asked twice and gave nothing that holds the schema."""
+    """The model was asked twice and gave nothing that could be read."""
+    PART_LEFT_OUT = "part_left_out"
+    """What broke the schema or a limit was left out."""
     QUOTE_NOT_FOUND = "quote_not_found"
     """What rested on a quote that is not in the transcript was left out."""
     QUESTION_NOT_ANSWERED = "question_not_answered"
     """A question of the checklist has no answer, or none that a quote bears out."""
     TRANSCRIPT_CUT = "transcript_cut"
     """The call is too long to be read whole: its middle was not read."""
+    UNEXPECTED = "unexpected"
+    """A case that the program does not know; the run's log tells where."""
 
     @property
     def passing(self) -> bool:
         """Whether the same call may get a whole summary when it is asked for later."""
-        return self in {Gap.MODEL_UNAVAILABLE, Gap.BUDGET_SPENT}
+        return self in {Gap.MODEL_UNAVAILABLE, Gap.BUDGET_SPENT, Gap.UNEXPECTED}
 
 
 class Question(Frozen):
@@ -85,8 +94,8 @@ class Summary(Frozen):
 
     language_model: str | None = None
     """The model's name as the server knows it; None: none is configured."""
-    summary: Annotated[str, Field(max_length=2000)] | None = None
-    topics: tuple[str, ...] = ()
+    summary: Annotated[str, Field(min_length=1, max_length=MAX_SUMMARY)] | None = None
+    topics: tuple[Topic, ...] = ()
     intent: Noted | None = None
     """What the client wanted."""
     objections: tuple[Noted, ...] = ()
