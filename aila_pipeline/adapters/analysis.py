@@ -2,36 +2,45 @@
 
 Lives here: which version of both is current for a call, loading what they read, making them; the same for a shard's
 run and for re-scoring. Does not: the rules (domain/insights, domain/scoring).
+
+Who made a score (`made_by`) names the checklist by its digest, and the tenant and segment for which that was chosen. So
+it can be told from `made_by` alone whether the same checklist would be chosen today.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aila_pipeline.adapters.call_objects import load_recognition
+from aila_pipeline.adapters.checklists import ChecklistsInForce
 from aila_pipeline.adapters.ledger.records import StageResult, WorkCall
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.domain import insights, scoring, transcript
 from aila_pipeline.domain.models import CallDetails, Role, Transcript, Warn
-from aila_pipeline.domain.scoring import Checklist, choose
+from aila_pipeline.domain.scoring import Checklist, segment_label
 from aila_pipeline.domain.status import Stage
+from aila_pipeline.domain.summary import Answer, Summary
 from aila_pipeline.domain.versions import Version
 from aila_pipeline.errors import ObjectMissing
 
 INSIGHTS_MAKER = f"insights {insights.VERSION} turns {transcript.VERSION}"
 NO_CHECKLIST = "none"
+_FOR = " for "
 
 
 class Analysis:
-    """Insights and scores of calls, with one set of checklists."""
+    """Insights and scores of calls, by the checklists that are in force."""
 
-    def __init__(self, store: ObjectStore, checklists: tuple[Checklist, ...]) -> None:
+    def __init__(self, store: ObjectStore, checklists: ChecklistsInForce) -> None:
         self._store, self._checklists = store, checklists
 
-    def makers(self) -> dict[Stage, set[str]]:
-        """What makes results that are current now. A call without checklist may have got one; see `versions`."""
-        scores = {_scores_maker(checklist) for checklist in self._checklists}
-        return {Stage.INSIGHTS: {INSIGHTS_MAKER}, Stage.SCORES: scores | {_scores_maker(None)}}
+    def is_current(self, stage: Stage, made_by: str) -> bool:
+        """Whether these rules, and for a score this checklist for its tenant and segment, would be taken today."""
+        if stage is not Stage.SCORES:
+            return made_by == INSIGHTS_MAKER
+        tenant_id, _, label = made_by.partition(_FOR)[2].partition(":")
+        return made_by == _scores_maker(self._checklists.of(tenant_id).of_label(label), tenant_id, label)
 
     def insights_version(self, call: WorkCall) -> Version:
         """Of this call's insights."""
@@ -39,13 +48,17 @@ class Analysis:
         return Version(Stage.INSIGHTS, INSIGHTS_MAKER, (call.results[Stage.TRANSCRIPTS].version, left, right))
 
     def score_version(self, call: WorkCall) -> Version:
-        """Of this call's score."""
-        maker = _scores_maker(self.checklist(call))
-        return Version(Stage.SCORES, maker, (self.insights_version(call).id,))
+        """Of this call's score. Where the checklist asks questions, the summary that answers them decides it too."""
+        checklist = self.checklist(call)
+        inputs: tuple[str, ...] = (self.insights_version(call).id,)
+        if checklist is not None and checklist.questions and Stage.SUMMARIES in call.results:
+            inputs += (call.results[Stage.SUMMARIES].version,)
+        label = segment_label(call.details.segment_type if call.details else None)
+        return Version(Stage.SCORES, _scores_maker(checklist, call.tenant.id, label), inputs)
 
     def checklist(self, call: WorkCall) -> Checklist | None:
         """The checklist of the call's segment."""
-        return choose(self._checklists, call.details.segment_type if call.details else None)
+        return self._checklists.of(call.tenant.id).of(call.details.segment_type if call.details else None)
 
     def transcript(self, call: WorkCall) -> Transcript:
         """The turns of the call. Raises ObjectMissing when its recognition is gone from the store."""
@@ -60,8 +73,16 @@ class Analysis:
         checklist = self.checklist(call)
         if checklist is None:
             return {"checklist": None, "total": None, "items": []}, (Warn.NO_CHECKLIST,)
-        scored = scoring.score(self.transcript(call), insights.Insights.model_validate(found), checklist)
+        said, figures = self.transcript(call), insights.Insights.model_validate(found)
+        scored = scoring.score(said, figures, checklist, answers(call.results))
         return scored.model_dump(mode="json"), ()
+
+
+def answers(results: Mapping[Stage, StageResult]) -> tuple[Answer, ...] | None:
+    """What a language model answered to the questions of the call's checklist; None when none has read the call."""
+    known = results.get(Stage.SUMMARIES)
+    summary = Summary.model_validate(known.document) if known else Summary()
+    return summary.answers if summary.language_model is not None else None
 
 
 def roles(details: CallDetails | None) -> tuple[Role, Role]:
@@ -77,7 +98,6 @@ def load_transcript(store: ObjectStore, result: StageResult, details: CallDetail
     return transcript.merge_turns(recognition, *roles(details))
 
 
-def _scores_maker(checklist: Checklist | None) -> str:
-    if checklist is None:
-        return f"scores {scoring.VERSION} {NO_CHECKLIST}"
-    return f"scores {scoring.VERSION} {checklist.id[:60]} {checklist.digest[:16]}"
+def _scores_maker(checklist: Checklist | None, tenant_id: str, label: str) -> str:
+    by = NO_CHECKLIST if checklist is None else f"{checklist.id[:60]} {checklist.digest[:16]}"
+    return f"scores {scoring.VERSION} {by}{_FOR}{tenant_id}:{label}"

@@ -1,7 +1,7 @@
 """Re-scoring: insights and scores of completed calls made again, without recognition and without an attempt.
 
-Lives here: going through the completed calls of some days. Does not: calls that are under way (their shard's run does
-them), the rules.
+Lives here: finding what is stale, and going through the completed calls of some days. Does not: calls that are under
+way (their shard's run does them), the rules.
 """
 
 from __future__ import annotations
@@ -21,8 +21,17 @@ from aila_pipeline.domain.status import Stage
 from aila_pipeline.domain.versions import Version
 from aila_pipeline.errors import ObjectMissing
 
-_STAGES = (Stage.TRANSCRIPTS, Stage.INSIGHTS, Stage.SCORES)
+RESCORED = (Stage.INSIGHTS, Stage.SCORES)
+_READ = (Stage.TRANSCRIPTS, Stage.INSIGHTS, Stage.SUMMARIES)
 Row = tuple[WorkCall, dict[str, Any]]
+
+
+def stale_makers(ledger: Ledger, analysis: Analysis) -> dict[Stage, list[str]]:
+    """Who made results that today's rules or checklists would not make so."""
+    return {
+        stage: [made_by for made_by in ledger.results.makers(stage) if not analysis.is_current(stage, made_by)]
+        for stage in RESCORED
+    }
 
 
 def rescore(
@@ -40,7 +49,7 @@ def rescore(
     A call whose recognition is gone from the store keeps its results and is counted as `calls/without_transcript`.
     """
     counts: Counter[str] = Counter({"calls/seen": 0, "calls/rescored": 0})
-    for page in ledger.results.completed_on(first, last, *_STAGES):
+    for page in ledger.results.completed_on(first, last, *_READ, versions_of=[Stage.SCORES]):
         rows: list[Row] = []
         for call in page:
             if Stage.TRANSCRIPTS not in call.results:

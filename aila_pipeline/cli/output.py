@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from aila_pipeline.errors import AilaError, CommandRefused, SettingInvalid, advice_of
+from aila_pipeline.errors import AilaError, ChecklistError, CommandRefused, SettingInvalid, advice_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +45,7 @@ class Code(IntEnum):
     @classmethod
     def of_error(cls, error: AilaError) -> Code:
         """2 for what only the person at the keyboard can mend."""
-        return cls.MISUSE if isinstance(error, CommandRefused | SettingInvalid) else cls.OTHER
+        return cls.MISUSE if isinstance(error, CommandRefused | ChecklistError | SettingInvalid) else cls.OTHER
 
     @classmethod
     def of_batch(cls, status: BatchStatus | str) -> Code:

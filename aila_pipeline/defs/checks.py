@@ -11,6 +11,7 @@ import dagster as dg
 from aila_pipeline.adapters.analysis import Analysis
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import WorkCall
+from aila_pipeline.adapters.rescoring import stale_makers
 from aila_pipeline.adapters.speech import Recogniser
 from aila_pipeline.domain.models import Warn
 from aila_pipeline.domain.status import TERMINAL, CallStatus, Stage
@@ -71,11 +72,8 @@ def demo_model(recogniser: Recogniser, settings: Settings) -> dg.AssetCheckResul
 
 def stale_results(ledger: Ledger, analysis: Analysis) -> dg.AssetCheckResult:
     """How many stored results were made by rules or checklists that are not today's; a schedule makes them again."""
-    makers = ledger.results.makers()
-    stale = {
-        f"stale/{stage}": sum(count for maker, count in makers.get(stage, {}).items() if maker not in current)
-        for stage, current in analysis.makers().items()
-    }
+    counts = ledger.results.stale(stale_makers(ledger, analysis))
+    stale = {f"stale/{stage}": count for stage, count in counts.items()}
     return dg.AssetCheckResult(
         check_name="no_stale_results",
         passed=not any(stale.values()),

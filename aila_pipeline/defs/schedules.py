@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from aila_pipeline.adapters.analysis import Analysis
-from aila_pipeline.adapters.checklists import read_checklists
+from aila_pipeline.adapters.checklists import ChecklistsInForce
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.objects import ObjectStore
+from aila_pipeline.adapters.rescoring import stale_makers
 from aila_pipeline.defs.jobs import prune, rescore, retry_failed
 from aila_pipeline.settings import Settings
 
@@ -47,8 +48,8 @@ def rescore_of_stale(
     store: dg.ResourceParam[ObjectStore],
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run a day of calls, newest first, at most a month of them a night."""
-    makers = Analysis(store, read_checklists(settings.checklists)).makers()
-    days = ledger.results.stale_days(makers, most=MOST_DAYS)
+    analysis = Analysis(store, ChecklistsInForce.now(settings.checklists, ledger))
+    days = ledger.results.stale_days(stale_makers(ledger, analysis), most=MOST_DAYS)
     if not days:
         yield dg.SkipReason("nothing is stale")
     for day in days:

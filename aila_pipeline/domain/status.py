@@ -19,6 +19,7 @@ class Stage(StrEnum):
     CALL_AUDIO = "call_audio"
     TRANSCRIPTS = "transcripts"
     INSIGHTS = "insights"
+    SUMMARIES = "summaries"
     SCORES = "scores"
     OUTCOMES = "outcomes"
 
@@ -62,6 +63,7 @@ STATUS_IN_STAGE: Mapping[Stage, CallStatus] = {
     Stage.CALL_AUDIO: CallStatus.DOWNLOADING,
     Stage.TRANSCRIPTS: CallStatus.TRANSCRIBING,
     Stage.INSIGHTS: CallStatus.ANALYZING,
+    Stage.SUMMARIES: CallStatus.ANALYZING,
     Stage.SCORES: CallStatus.ANALYZING,
     Stage.OUTCOMES: CallStatus.ANALYZING,
 }

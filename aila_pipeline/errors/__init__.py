@@ -66,6 +66,10 @@ AilaError
 ├── DeliveryError                   a message to somebody else did not arrive; the call it tells of is not touched
 │   ├── DeliveryRefused             DELIVERY_REFUSED       the receiver will never take it as it is
 │   └── DeliveryFailed              DELIVERY_FAILED        the receiver could not take it now; sent again
+├── ChecklistError                  a checklist cannot be used as asked; what is active stays
+│   ├── ChecklistInvalid            CHECKLIST_INVALID      a line of it breaks a rule
+│   ├── ChecklistConflict           CHECKLIST_CONFLICT     the same version asked something else before
+│   └── ChecklistUnknown            CHECKLIST_UNKNOWN      the tenant has no such checklist or version
 ├── StackError                      `aila up` cannot start or go on
 │   ├── HomeInUse                   HOME_IN_USE            another `aila up` works on this home
 │   ├── PortTaken                   PORT_TAKEN             something else listens there
@@ -122,6 +126,12 @@ from aila_pipeline.errors.calls import (
     SourceUnavailable,
     TransientCallError,
     Unexpected,
+)
+from aila_pipeline.errors.checklists import (
+    ChecklistConflict,
+    ChecklistError,
+    ChecklistInvalid,
+    ChecklistUnknown,
 )
 from aila_pipeline.errors.deliveries import (
     DeliveryError,
@@ -202,6 +212,10 @@ __all__ = [
     "AudioTooLong",
     "AudioTruncated",
     "CallError",
+    "ChecklistConflict",
+    "ChecklistError",
+    "ChecklistInvalid",
+    "ChecklistUnknown",
     "CommandRefused",
     "CsvColumnMissing",
     "CsvEmpty",

@@ -12,7 +12,7 @@ import pytest
 
 from aila_pipeline.adapters.analysis import Analysis
 from aila_pipeline.adapters.call_objects import recognition_key, save_recognition
-from aila_pipeline.adapters.checklists import read_checklists
+from aila_pipeline.adapters.checklists import ChecklistsInForce
 from aila_pipeline.api import cursors
 from aila_pipeline.domain import ids
 from aila_pipeline.domain.models import (
@@ -128,7 +128,7 @@ def a_whole_call(site: Site, source: ArchiveSource | UrlSource | None = None) ->
     facts = AudioFacts(
         sha256=SHA, size_bytes=9, format="mp3", codec="mp3", channels=2, sample_rate_hz=8000, seconds=60.0
     )
-    analysis = Analysis(site.store, read_checklists(CHECKLISTS))
+    analysis = Analysis(site.store, ChecklistsInForce.now(CHECKLISTS, site.ledger))
     with holding(site.ledger, accepted.shards[0], run_id="run-7") as work:
         work.enter(Stage.CALL_AUDIO)
         (call,) = work.calls()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aila_pipeline.domain.scoring import parse_checklist, parse_checklists
-from aila_pipeline.errors import SettingInvalid
+from aila_pipeline.errors import ChecklistInvalid
 from aila_pipeline_tests.domain.conversations import CHECKLISTS
 
 GOOD = """\
@@ -66,14 +66,14 @@ def test_a_number_will_do_as_a_version() -> None:
 )
 def test_a_mistake_is_told_with_its_line(before: str, after: str, line: int, reason: str) -> None:
     assert before in GOOD
-    with pytest.raises(SettingInvalid) as told:
+    with pytest.raises(ChecklistInvalid) as told:
         parse_checklist(GOOD.replace(before, after, 1), "sales.yaml")
     assert f"sales.yaml, line {line}: " in told.value.detail
     assert reason in told.value.detail
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    with pytest.raises(SettingInvalid) as told:
+    with pytest.raises(ChecklistInvalid) as told:
         parse_checklist(GOOD.replace("max: 10", "max: ten").replace("version: 1", "version: []"), "sales.yaml")
     assert "line 2" in told.value.detail
     assert "line 14" in told.value.detail
@@ -81,15 +81,15 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 @pytest.mark.parametrize("text", ["", "# only a comment", "- a list", "just text", "\x00", "[" * 5000, "a: " * 5000])
 def test_what_is_no_checklist_at_all_is_refused_in_words(text: str) -> None:
-    with pytest.raises(SettingInvalid, match=r"x\.yaml, line \d+"):
+    with pytest.raises(ChecklistInvalid, match=r"x\.yaml, line \d+"):
         parse_checklist(text, "x.yaml")
 
 
 def test_two_files_may_not_claim_one_id_or_segment() -> None:
-    with pytest.raises(SettingInvalid, match=r"b\.yaml, line 1: the id 'sales' is already taken by a\.yaml"):
+    with pytest.raises(ChecklistInvalid, match=r"b\.yaml, line 1: the id 'sales' is already taken by a\.yaml"):
         parse_checklists({"a.yaml": GOOD, "b.yaml": GOOD})
     other = GOOD.replace("id: sales", "id: upsell").replace("[sales]", "[Sales]")
-    with pytest.raises(SettingInvalid, match="the segment 'sales' is already taken"):
+    with pytest.raises(ChecklistInvalid, match="the segment 'sales' is already taken"):
         parse_checklists({"a.yaml": GOOD, "b.yaml": other})
 
 
@@ -98,6 +98,6 @@ def test_any_text_gives_a_checklist_or_is_refused(text: str) -> None:
     told = ""
     try:
         parse_checklist(text, "any.yaml")
-    except SettingInvalid as refused:
+    except ChecklistInvalid as refused:
         told = refused.detail
     assert not told or told.startswith("any.yaml, line ")

@@ -13,6 +13,7 @@ from aila_pipeline.adapters.ledger.audits import Contradictions, References
 from aila_pipeline.adapters.ledger.batch_pages import BatchPages
 from aila_pipeline.adapters.ledger.batches import Batches
 from aila_pipeline.adapters.ledger.call_pages import CallPages
+from aila_pipeline.adapters.ledger.checklists import Checklists
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.events import Events
 from aila_pipeline.adapters.ledger.figures import LedgerFigures
@@ -47,6 +48,7 @@ class Ledger:
         self.shards = Shards(self.database)
         self.events = Events(self.database)
         self.results = Results(self.database)
+        self.checklists = Checklists(self.database)
         self.views = Views(self.database)
         self.batch_pages = BatchPages(self.database)
         self.call_pages = CallPages(self.database)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from aila_pipeline.adapters.analysis import Analysis
+from aila_pipeline.adapters.checklists import ChecklistsInForce
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard, shard_asset
@@ -33,7 +34,7 @@ def insights(
     """Analyse every call of the shard whose insights are not current."""
 
     def body(shard: ShardRun) -> dg.MaterializeResult:
-        analysis = Analysis(store, ())
+        analysis = Analysis(store, ChecklistsInForce((), ledger))
         tally = shard.go_through(
             StageWork(
                 stage=Stage.INSIGHTS,

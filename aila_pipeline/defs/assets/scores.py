@@ -10,7 +10,7 @@ from datetime import date
 import dagster as dg
 
 from aila_pipeline.adapters.analysis import Analysis
-from aila_pipeline.adapters.checklists import read_checklists
+from aila_pipeline.adapters.checklists import ChecklistsInForce
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.objects import ObjectStore
@@ -28,7 +28,7 @@ from aila_pipeline.settings import Settings
     group_name="analysis",
     kinds={"python", "yaml"},
     code_version=rules.VERSION,
-    description="Verdicts with evidence, from the YAML checklist chosen by segment_type.",
+    description="Verdicts with evidence, from the tenant's checklist for the call's segment_type.",
 )
 def scores(
     context: dg.AssetExecutionContext,
@@ -39,7 +39,7 @@ def scores(
     """Score every call of the shard whose score is not current."""
 
     def body(shard: ShardRun) -> dg.MaterializeResult:
-        analysis = Analysis(store, read_checklists(settings.checklists))
+        analysis = Analysis(store, ChecklistsInForce.now(settings.checklists, ledger))
         totals: list[float] = []
 
         def perform(call: WorkCall, _force: bool) -> Found:
@@ -52,6 +52,7 @@ def scores(
             StageWork(
                 stage=Stage.SCORES,
                 reads=(Stage.TRANSCRIPTS, Stage.INSIGHTS),
+                also=(Stage.SUMMARIES,),
                 version=analysis.score_version,
                 perform=perform,
             )
@@ -88,7 +89,7 @@ def rescored(
     days = sorted(context.partition_keys)
     counts = rescore(
         ledger,
-        Analysis(store, read_checklists(settings.checklists)),
+        Analysis(store, ChecklistsInForce.now(settings.checklists, ledger)),
         first=date.fromisoformat(days[0]),
         last=date.fromisoformat(days[-1]),
         run_id=context.run.run_id,

@@ -62,13 +62,17 @@ class AnyStage(Protocol):
         """The stages whose results it needs, besides its own."""
 
     @property
+    def also(self) -> tuple[Stage, ...]:
+        """The stages whose results it uses where they are there."""
+
+    @property
     def version(self) -> Callable[[WorkCall], Version]:
         """Which version a call's result would have."""
 
 
 @dataclass(frozen=True)
 class StageWork:
-    """A stage: `reads` are the stages whose results it needs, besides its own.
+    """A stage: `reads` are the stages whose results it needs, besides its own; `also` those that it uses if there.
 
     `risky` stages run foreign code on foreign bytes; the call in hand is noted, so that one that kills its worker
     again and again is found out and failed. `arrange` is shown the calls that need the stage before the first is done,
@@ -80,6 +84,7 @@ class StageWork:
     version: Callable[[WorkCall], Version]
     perform: Callable[[WorkCall, bool], Found]
     risky: bool = False
+    also: tuple[Stage, ...] = ()
     arrange: Callable[[Sequence[WorkCall]], Sequence[WorkCall]] = lambda calls: calls
 
 
@@ -136,7 +141,7 @@ class ShardRun:
         """Enter the stage; the calls that need it, each with the version that its result will have."""
         self.work.enter(stage.stage)
         found = []
-        for call in self.work.calls(stage.stage, *stage.reads):
+        for call in self.work.calls(stage.stage, *stage.reads, *stage.also):
             if call.details is None or any(name not in call.results for name in stage.reads):
                 continue  # failed at intake or in an earlier stage
             if not call.open and call.status != "completed":

@@ -39,6 +39,7 @@ class StreamWork:
     reads: tuple[Stage, ...]
     version: Callable[[WorkCall], Version]
     perform: Callable[[Iterator[WorkCall]], Generator[Outcome, None, None]]
+    also: tuple[Stage, ...] = ()
 
 
 def go_through_stream(shard: ShardRun, stage: StreamWork) -> Tally:

@@ -1,25 +1,30 @@
 """Scoring: a call held against the checklist of its segment.
 
-Lives here: the names that others use. checklist.py says what a checklist is, checklist_file.py reads one, phrases.py
-finds what was said, verdicts.py judges.
+Lives here: the names that others use. checklist.py says what a checklist is, checklist_file.py reads one, selection.py
+chooses one for a call, phrases.py finds what was said, verdicts.py judges.
 """
 
-from aila_pipeline.domain.scoring.checklist import Checklist, choose
+from aila_pipeline.domain.scoring.checklist import ANY_SEGMENT, Checklist, plain_segment
 from aila_pipeline.domain.scoring.checklist_file import parse_checklist, parse_checklists
 from aila_pipeline.domain.scoring.phrases import Evidence
+from aila_pipeline.domain.scoring.selection import Selection, choose, segment_label
 from aila_pipeline.domain.scoring.verdicts import ItemScore, Score, Verdict, score
 
 __all__ = [
+    "ANY_SEGMENT",
     "VERSION",
     "Checklist",
     "Evidence",
     "ItemScore",
     "Score",
+    "Selection",
     "Verdict",
     "choose",
     "parse_checklist",
     "parse_checklists",
+    "plain_segment",
     "score",
+    "segment_label",
 ]
 
 VERSION = "1"

@@ -1,21 +1,22 @@
 """Checklist: what a good call of a segment is, as a manager writes it down in YAML.
 
-Lives here: the model of a checklist and choosing one for a call. Does not: reading YAML (checklist_file.py) or holding
-a call against it (verdicts.py). Unknown keys are refused, so that a misspelt `wieght` is told and not ignored.
+Lives here: the model of a checklist. Does not: reading YAML (checklist_file.py), which checklist a call is held against
+(selection.py), holding it against one (verdicts.py). Unknown keys are refused, so that a misspelt `wieght` is told and
+not ignored.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from rapidfuzz import process
 
 from aila_pipeline.domain.insights import metric_names
 from aila_pipeline.domain.models import Frozen, Role
+from aila_pipeline.domain.summary import Question
 from aila_pipeline.domain.words import tokens
 
 DEFAULT_SIMILARITY = 85.0
@@ -27,12 +28,29 @@ FORBIDDEN_SIMILARITY = 95.0
 
 ANY_SEGMENT = "*"
 
+MAX_SEGMENT_LETTERS = 200
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
 Similarity = Annotated[float, Field(ge=50, le=100)]
 Phrases = Annotated[tuple[str, ...], Field(min_length=1, max_length=200)]
 Speaker = Role | Literal["any"]
+
+
+def plain_segment(segment: str) -> str:
+    """A segment's name as it is compared: without regard to case and outer blanks."""
+    return segment.strip().casefold()
+
+
+def _nameable(segment: str) -> str:
+    """Refuses what no call's `segment_type` can be."""
+    if not 1 <= len(plain_segment(segment)) <= MAX_SEGMENT_LETTERS:
+        raise ValueError(f"a segment has 1 to {MAX_SEGMENT_LETTERS} letters")
+    return segment
+
+
+Segment = Annotated[str, AfterValidator(_nameable)]
 
 
 def _speakable(phrases: tuple[str, ...]) -> tuple[str, ...]:
@@ -128,7 +146,22 @@ class MetricItem(_Item):
         return self
 
 
-Item = Annotated[PhraseItem | ForbiddenPhraseItem | MetricItem, Field(discriminator="kind")]
+class QuestionItem(_Item):
+    """Passes when a language model that read the call gives the wanted answer, with a quote where it says so."""
+
+    kind: Literal["question"]
+    ask: Annotated[str, Field(min_length=1, max_length=500)]
+    """To be answered by yes or no from the transcript alone."""
+    expect: Literal["yes", "no"] = "yes"
+
+    @field_validator("expect", mode="before")
+    @classmethod
+    def _spoken(cls, value: object) -> object:
+        """YAML reads a bare `yes` or `no` as true or false; here they are the words."""
+        return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+Item = Annotated[PhraseItem | ForbiddenPhraseItem | MetricItem | QuestionItem, Field(discriminator="kind")]
 
 
 class Checklist(Frozen):
@@ -137,7 +170,7 @@ class Checklist(Frozen):
     id: Name
     version: Annotated[str, Field(min_length=1, max_length=64, coerce_numbers_to_str=True)]
     title: Annotated[str, Field(min_length=1, max_length=200)]
-    segments: Annotated[tuple[str, ...], Field(min_length=1)]
+    segments: Annotated[tuple[Segment, ...], Field(min_length=1, max_length=200)]
     """`segment_type` values of the calls it is for, without regard to case; `*`: all that no other checklist is for."""
     items: Annotated[tuple[Item, ...], Field(min_length=1, max_length=200)]
 
@@ -153,22 +186,13 @@ class Checklist(Frozen):
         """SHA-256 of what the checklist asks. Comments, blank lines and the order of keys do not change it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What a language model has to answer before a call can be held against all of it."""
+        return tuple(Question(id=item.id, text=item.ask) for item in self.items if isinstance(item, QuestionItem))
+
     def serves(self, segment_type: str | None) -> bool:
         """Whether the segment is named here; `*` names none."""
-        return segment_type is not None and _plain(segment_type) in {
-            _plain(segment) for segment in self.segments if segment != ANY_SEGMENT
+        return segment_type is not None and plain_segment(segment_type) in {
+            plain_segment(segment) for segment in self.segments if segment != ANY_SEGMENT
         }
-
-
-def choose(checklists: Iterable[Checklist], segment_type: str | None) -> Checklist | None:
-    """The checklist for a segment: the one that names it, else the one for `*`, else None.
-
-    Of several that would do, the first by id: the outcome does not hang on the order of files in a directory.
-    """
-    by_id = sorted(checklists, key=lambda checklist: checklist.id)
-    named = (checklist for checklist in by_id if checklist.serves(segment_type))
-    return next(named, next((checklist for checklist in by_id if ANY_SEGMENT in checklist.segments), None))
-
-
-def _plain(segment: str) -> str:
-    return segment.strip().casefold()

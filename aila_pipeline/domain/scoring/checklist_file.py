@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from aila_pipeline.domain.scoring.checklist import Checklist
-from aila_pipeline.errors import SettingInvalid
+from aila_pipeline.errors import ChecklistInvalid
 
 MAX_LETTERS = 1_000_000
 """No checklist that a person wrote is longer."""
@@ -25,31 +25,31 @@ _Loader = yaml.SafeLoader
 def parse_checklist(text: str, origin: str) -> Checklist:
     """The checklist that the text holds.
 
-    Raises `SettingInvalid` with `origin`, the line of the first mistake and what is wrong; further mistakes follow.
+    Raises `ChecklistInvalid` with `origin`, the line of the first mistake and what is wrong; further mistakes follow.
     """
     try:
         node = _node(text)
         for line, reason in _refused(text, node):
-            raise SettingInvalid(f"{origin}, line {line}: {reason}")
+            raise ChecklistInvalid(f"{origin}, line {line}: {reason}")
         return Checklist.model_validate(yaml.load(text, Loader=_Loader))  # noqa: S506 - the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise SettingInvalid(f"{origin}, line {line}: not YAML: {error.problem or error.context}") from error
+        raise ChecklistInvalid(f"{origin}, line {line}: not YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
-        raise SettingInvalid(f"{origin}, line 1: not YAML: it holds characters that YAML does not allow") from error
+        raise ChecklistInvalid(f"{origin}, line 1: not YAML: it holds characters that YAML does not allow") from error
     except (RecursionError, ValueError) as error:
         if not isinstance(error, ValidationError):
             # ValueError: a date such as 2026-02-31 is looked at by PyYAML itself.
-            raise SettingInvalid(f"{origin}, line 1: a value cannot be read") from error
+            raise ChecklistInvalid(f"{origin}, line 1: a value cannot be read") from error
         told = sorted((_line(node, _location(details)), _reason(details)) for details in _innermost(error.errors()))
-        raise SettingInvalid("; ".join(f"{origin}, line {line}: {reason}" for line, reason in told)) from error
+        raise ChecklistInvalid("; ".join(f"{origin}, line {line}: {reason}" for line, reason in told)) from error
 
 
 def parse_checklists(texts: Mapping[str, str]) -> tuple[Checklist, ...]:
     """All checklists of a directory, by id, from their texts by origin.
 
-    Raises `SettingInvalid` as `parse_checklist` does, and when two files have one id or serve one segment: which of
+    Raises `ChecklistInvalid` as `parse_checklist` does, and when two files have one id or serve one segment: which of
     them counts must not be left to chance.
     """
     parsed = [(origin, parse_checklist(text, origin)) for origin, text in sorted(texts.items())]
@@ -61,7 +61,7 @@ def parse_checklists(texts: Mapping[str, str]) -> tuple[Checklist, ...]:
         ]
         for claim in dict.fromkeys(claims):
             if claim in seen:
-                raise SettingInvalid(f"{origin}, line 1: {claim} is already taken by {seen[claim]}")
+                raise ChecklistInvalid(f"{origin}, line 1: {claim} is already taken by {seen[claim]}")
             seen[claim] = origin
     return tuple(sorted((checklist for _, checklist in parsed), key=lambda checklist: checklist.id))
 

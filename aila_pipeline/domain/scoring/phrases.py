@@ -64,6 +64,11 @@ class Speech:
         """Whether this role (or, for `any`, anybody) said a word."""
         return any(role in {"any", turn.role} for turn in self.transcript.turns)
 
+    def speaker_at(self, seconds: float) -> Role:
+        """Who said the word that begins nearest to this moment; unknown in an empty transcript."""
+        words = ((abs(word.start - seconds), turn.role) for turn in self.transcript.turns for word in turn.words)
+        return min(words, key=lambda known: known[0], default=(0.0, Role.UNKNOWN))[1]
+
     def find(
         self, phrase: str, role: Speaker, similarity: float, after: float = -inf, before: float = inf
     ) -> tuple[float, Evidence] | None:

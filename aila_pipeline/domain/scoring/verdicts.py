@@ -1,15 +1,17 @@
 """Verdicts: a call held against a checklist.
 
-Lives here: pass, fail or not applicable for each item, and the total. Does not: what items there are (checklist.py),
+Lives here: the verdict on each item, and the total. Does not: what items there are (checklist.py),
 how phrases are found (phrases.py).
 
 An item is not applicable when its `when` does not hold, when the role it is about never spoke (a mono recording has no
-operator), or when its figure could not be measured. It then counts neither for nor against the call.
+operator), or when its figure could not be measured. A question that no language model answered is not answered. Both
+count neither for nor against the call.
 Total = 100 * weights passed / weights applicable, in whole numbers, rounded half up to a tenth.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from math import inf
 
@@ -21,9 +23,11 @@ from aila_pipeline.domain.scoring.checklist import (
     Item,
     MetricItem,
     PhraseItem,
+    QuestionItem,
     When,
 )
 from aila_pipeline.domain.scoring.phrases import Evidence, Speech
+from aila_pipeline.domain.summary import Answer
 
 
 class Verdict(StrEnum):
@@ -32,6 +36,13 @@ class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
     NOT_APPLICABLE = "not_applicable"
+    NOT_ANSWERED = "not_answered"
+
+
+UNCOUNTED = frozenset({Verdict.NOT_APPLICABLE, Verdict.NOT_ANSWERED})
+"""Verdicts that count neither for nor against a call."""
+
+_Answers = Mapping[str, Answer] | None
 
 
 class ItemScore(Frozen):
@@ -58,10 +69,16 @@ class Score(Frozen):
     items: tuple[ItemScore, ...]
 
 
-def score(transcript: Transcript, insights: Insights, checklist: Checklist) -> Score:
-    """The call's score; the same input gives the same score."""
+def score(
+    transcript: Transcript, insights: Insights, checklist: Checklist, answers: Iterable[Answer] | None = None
+) -> Score:
+    """The call's score; the same input gives the same score.
+
+    `answers` are a language model's to the checklist's questions; None when no model has read the call.
+    """
     speech = Speech(transcript)
-    items = tuple(_judged(item, speech, insights) for item in checklist.items)
+    known = None if answers is None else {answer.item_id: answer for answer in answers}
+    items = tuple(_judged(item, speech, insights, known) for item in checklist.items)
     return Score(
         checklist=checklist.id,
         version=checklist.version,
@@ -73,13 +90,13 @@ def score(transcript: Transcript, insights: Insights, checklist: Checklist) -> S
 
 def total(items: tuple[ItemScore, ...]) -> float | None:
     """The weighted share of passed items among the applicable ones, in percent with one decimal."""
-    applicable = sum(item.weight for item in items if item.verdict is not Verdict.NOT_APPLICABLE)
+    applicable = sum(item.weight for item in items if item.verdict not in UNCOUNTED)
     passed = sum(item.weight for item in items if item.verdict is Verdict.PASS)
     # Whole tenths of a percent, half up, so that no rounding of floats decides: floor(1000 p / a + 1/2).
     return (2000 * passed + applicable) // (2 * applicable) / 10 if applicable else None
 
 
-def _judged(item: Item, speech: Speech, insights: Insights) -> ItemScore:
+def _judged(item: Item, speech: Speech, insights: Insights, answers: _Answers) -> ItemScore:
     """One item's verdict."""
     against = _not_met(item.when, speech, insights)
     evidence: tuple[Evidence, ...] = ()
@@ -87,6 +104,8 @@ def _judged(item: Item, speech: Speech, insights: Insights) -> ItemScore:
         verdict, reason = Verdict.NOT_APPLICABLE, against
     elif isinstance(item, MetricItem):
         verdict, reason = _measured(item, speech, insights)
+    elif isinstance(item, QuestionItem):
+        verdict, reason, evidence = _answered(item, speech, answers)
     else:
         verdict, reason, evidence = _searched(item, speech)
     return ItemScore(
@@ -141,3 +160,20 @@ def _measured(item: MetricItem, speech: Speech, insights: Insights) -> tuple[Ver
         [*([f"at least {low:g}"] if low is not None else []), *([f"at most {high:g}"] if high is not None else [])]
     )
     return Verdict.PASS if holds else Verdict.FAIL, f"{value:.4g}, wanted {bounds}"
+
+
+def _answered(item: QuestionItem, speech: Speech, answers: _Answers) -> tuple[Verdict, str, tuple[Evidence, ...]]:
+    """The verdict of a question."""
+    if answers is None:
+        return Verdict.NOT_ANSWERED, "no language model has read this call", ()
+    answer = answers.get(item.id)
+    if answer is None:
+        return Verdict.NOT_ANSWERED, "the language model gave no answer that holds", ()
+    if answer.verdict == "not_applicable":
+        return Verdict.NOT_APPLICABLE, "the language model finds that it does not apply", ()
+    evidence: tuple[Evidence, ...] = ()
+    if answer.evidence is not None:
+        start, quote = answer.evidence.start, answer.evidence.quote
+        evidence = (Evidence(start=start, quote=quote, role=speech.speaker_at(start)),)
+    told = f"answered {answer.verdict}, wanted {item.expect}"
+    return Verdict.PASS if answer.verdict == item.expect else Verdict.FAIL, told, evidence
