@@ -9,6 +9,7 @@ from aila_pipeline.defs import jobs, schedules, sensors
 from aila_pipeline.defs.assets.call_audio import call_audio
 from aila_pipeline.defs.assets.insights import insights
 from aila_pipeline.defs.assets.outcomes import outcomes
+from aila_pipeline.defs.assets.people import people
 from aila_pipeline.defs.assets.scores import rescored, scores
 from aila_pipeline.defs.assets.submission import submission
 from aila_pipeline.defs.assets.transcripts import transcripts
@@ -20,7 +21,18 @@ from aila_pipeline.settings import Settings
 def build_defs(settings: Settings, **overrides: object) -> dg.Definitions:
     """The definitions for these settings; `overrides` replace resources by name, for tests."""
     return dg.Definitions(
-        assets=[submission, call_audio, transcripts, insights, scores, rescored, outcomes, call_spec, batch_spec],
+        assets=[
+            submission,
+            call_audio,
+            transcripts,
+            insights,
+            scores,
+            rescored,
+            people,
+            outcomes,
+            call_spec,
+            batch_spec,
+        ],
         jobs=[jobs.take_in, jobs.process, jobs.rescore, jobs.retry_failed, jobs.prune],
         sensors=[sensors.drop_zone, sensors.shard_admission, sensors.shard_recovery, sensors.event_repair],
         schedules=[

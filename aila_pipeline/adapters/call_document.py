@@ -72,11 +72,13 @@ def whole_document(call: WholeCall, findings: Findings, *, dagster_url: str) -> 
         "error": _error(call),
         "warnings": list(call.warnings),
         "user": {
+            "id": call.user_id,
             "name": details.user_name if details else None,
             "email": details.user_email if details else None,
             "group": details.user_group if details else None,
         },
         "contact": {
+            "id": call.contact_id,
             "name": details.contact_name if details else None,
             "phone": details.contact_phone if details else None,
             "email": details.contact_email if details else None,

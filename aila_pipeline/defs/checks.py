@@ -25,6 +25,10 @@ _DESCRIPTIONS: dict[Stage, dict[str, str]] = {
     },
     Stage.TRANSCRIPTS: {"no_demo_model": "The demo model, which knows a few hundred words, hears no real traffic"},
     Stage.SCORES: {"no_stale_results": "All insights and scores were made by today's rules and checklists"},
+    Stage.PEOPLE: {
+        "no_ambiguous_users": "No call names a user by a name that several have",
+        "every_phone_has_a_contact": "Every call with a phone has a contact; what cannot be a number makes none",
+    },
     Stage.OUTCOMES: {
         "nothing_lost": "Every call of the shard has ended",
         "few_failures": "At most AILA_FAILURE_SHARE of the shard's calls failed",
@@ -52,12 +56,26 @@ def call_audio(shard_id: str, calls: Sequence[WorkCall]) -> list[dg.AssetCheckRe
 def _warned(name: str, shard_id: str, calls: Sequence[WorkCall], warning: Warn) -> dg.AssetCheckResult:
     """Passed when no call carries the warning."""
     found = [call.id for call in calls if warning in call.warnings]
+    return _none_found(name, shard_id, calls, found)
+
+
+def _none_found(name: str, shard_id: str, calls: Sequence[WorkCall], found: Sequence[str]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=name,
         passed=not found,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"shard": shard_id, "calls": len(calls), "found": len(found), "first_ids": found[:10]},
+        metadata={"shard": shard_id, "calls": len(calls), "found": len(found), "first_ids": list(found[:10])},
     )
+
+
+def people(shard_id: str, calls: Sequence[WorkCall]) -> list[dg.AssetCheckResult]:
+    """On whom the calls of a shard were matched with."""
+    matched = [(call, call.results[Stage.PEOPLE].document) for call in calls if Stage.PEOPLE in call.results]
+    alone = [call.id for call, who in matched if call.details and call.details.contact_phone and not who["contact"]]
+    return [
+        _warned("no_ambiguous_users", shard_id, calls, Warn.USER_AMBIGUOUS),
+        _none_found("every_phone_has_a_contact", shard_id, calls, alone),
+    ]
 
 
 def demo_model(recogniser: Recogniser, settings: Settings) -> dg.AssetCheckResult:

@@ -1,4 +1,4 @@
-"""Ids: names of batches, calls and shards that sort by time and that a person can read aloud.
+"""Ids: names of batches, calls, people and shards that sort by time and that a person can read aloud.
 
 Lives here: making them. Does not: remembering them (the ledger's keys do).
 """
@@ -30,6 +30,16 @@ def batch_id(now: datetime | None = None) -> str:
 def call_id(now: datetime | None = None) -> str:
     """Id of a new call."""
     return f"aila_{ulid(now)}"
+
+
+def user_id(now: datetime | None = None) -> str:
+    """Id of a new user."""
+    return f"user_{ulid(now)}"
+
+
+def contact_id(now: datetime | None = None) -> str:
+    """Id of a new contact."""
+    return f"contact_{ulid(now)}"
 
 
 def call_ids_from(at: datetime) -> str:

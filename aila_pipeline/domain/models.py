@@ -55,6 +55,9 @@ class Warn(StrEnum):
     AUDIO_WITHOUT_ROW = "AUDIO_WITHOUT_ROW"
     COLUMN_IGNORED = "COLUMN_IGNORED"
     NO_CHECKLIST = "NO_CHECKLIST"
+    INSIGHTS_INCOMPLETE = "INSIGHTS_INCOMPLETE"
+    PHONE_UNUSUAL = "PHONE_UNUSUAL"
+    USER_AMBIGUOUS = "USER_AMBIGUOUS"
 
 
 class TenantSettings(Frozen):
@@ -72,6 +75,8 @@ class TenantSettings(Frozen):
     """A sentence or two in the manner in which its transcripts should be written."""
     allowed_sources: tuple[str, ...] = ()
     """`s3://bucket/prefix` places that audio URLs of this tenant may point to."""
+    create_users: bool = True
+    """Whether a user that a call names and nobody knows is made; else the call fails with USER_NOT_FOUND."""
     batches_per_hour: Annotated[int, Field(ge=0)] = 100
     calls_per_hour: Annotated[int, Field(ge=0)] = 10_000
     concurrent_batches: Annotated[int, Field(ge=0)] = 10

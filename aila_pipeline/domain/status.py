@@ -21,6 +21,7 @@ class Stage(StrEnum):
     INSIGHTS = "insights"
     SUMMARIES = "summaries"
     SCORES = "scores"
+    PEOPLE = "people"
     OUTCOMES = "outcomes"
 
 
@@ -65,6 +66,7 @@ STATUS_IN_STAGE: Mapping[Stage, CallStatus] = {
     Stage.INSIGHTS: CallStatus.ANALYZING,
     Stage.SUMMARIES: CallStatus.ANALYZING,
     Stage.SCORES: CallStatus.ANALYZING,
+    Stage.PEOPLE: CallStatus.ANALYZING,
     Stage.OUTCOMES: CallStatus.ANALYZING,
 }
 """The status a call shows while a stage works on it."""

@@ -21,6 +21,7 @@ AilaError
 │   │   ├── AudioTruncated          AUDIO_TRUNCATED        shorter than its own header says
 │   │   ├── AudioTooLong            AUDIO_TOO_LONG         longer than the limit
 │   │   ├── AudioTooLarge           AUDIO_TOO_LARGE        more bytes than the limit
+│   │   ├── UserNotFound            USER_NOT_FOUND         no such user, and the tenant makes none from calls
 │   │   ├── KeptObjectLost          KEPT_OBJECT_LOST       the store lost what an earlier stage had kept
 │   │   └── ProcessingCrashed       PROCESSING_CRASHED     the worker died on this call again and again
 │   └── TransientCallError          a later attempt may succeed
@@ -88,16 +89,13 @@ AilaError
 ├── LeaseLost                       LEASE_LOST             another worker holds the shard; this one stops quietly
 └── SettingInvalid                  SETTING_INVALID        a setting that cannot work
 
-Lives here: the picture, and the advice for a stored code. The classes are in the files beside it. Does not:
-deciding when to raise one.
+Lives here: the picture. The classes are in the files beside it. Does not: deciding when to raise one.
 A `detail` must be safe to store and show: no name, number or text of a call.
 """
 
 from __future__ import annotations
 
-from aila_pipeline.errors.base import (
-    AilaError,
-)
+from aila_pipeline.errors.base import AilaError, advice_of
 from aila_pipeline.errors.calls import (
     AudioEmpty,
     AudioInvalid,
@@ -126,6 +124,7 @@ from aila_pipeline.errors.calls import (
     SourceUnavailable,
     TransientCallError,
     Unexpected,
+    UserNotFound,
 )
 from aila_pipeline.errors.checklists import (
     ChecklistConflict,
@@ -286,17 +285,7 @@ __all__ = [
     "Unexpected",
     "UploadForbidden",
     "UploadMissing",
+    "UserNotFound",
     "WaitedTooLong",
     "advice_of",
 ]
-
-
-def advice_of(code: str) -> str:
-    """What to do about a stored code; the general advice for one that no class has any more."""
-    families = [AilaError]
-    while families:
-        family = families.pop()
-        if family.code == code:
-            return family.advice
-        families.extend(family.__subclasses__())
-    return AilaError.advice

@@ -112,6 +112,11 @@ class AudioTooLarge(PermanentCallError):
     advice = "compress the recording; 2 GB is the most a file may have"
 
 
+class UserNotFound(PermanentCallError):
+    code, what = "USER_NOT_FOUND", "the tenant has no such user, and makes none from calls"
+    advice = "make the user with `aila users create`, or set create_users=true for the tenant, then retry the call"
+
+
 class KeptObjectLost(PermanentCallError):
     code, what = "KEPT_OBJECT_LOST", "the object store has lost what an earlier stage kept of this call"
     advice = "run its shard again with the tag aila/force=yes, which makes everything anew"

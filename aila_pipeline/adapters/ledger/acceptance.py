@@ -147,7 +147,8 @@ class Acceptance:
             case Fate.NEW:
                 self._add(plan, call, external_id=call.external_id)
             case Fate.TRIED_AGAIN if known is not None:
-                plan.new_data.append(self._data(call) | {"batch_id": self.batch_id, "known_id": known.id})
+                renewed = {"batch_id": self.batch_id, "known_id": known.id, "user_id": None, "contact_id": None}
+                plan.new_data.append(self._data(call) | renewed)
                 plan.to_open.append(known.id)
                 self._link(plan, call, known.id)
             case Fate.LINKED if known is not None:

@@ -1,4 +1,4 @@
-"""Pages of calls: a tenant's calls newest first, or one batch's calls in their order.
+"""Pages of calls: a tenant's or a person's calls newest first, or one batch's calls in their order.
 
 Lives here: reading pages by key, so that the last page of a million calls costs what the first does. Does not: one
 call in full (whole_calls.py), cursors as clients see them (api/cursors.py).
@@ -101,6 +101,24 @@ class CallPages:
 
         found = self._database.read(question)
         return None if found is None else _page(found, limit)
+
+    def of_user(self, tenant_id: str, user_id: str, *, after: str | None = None, limit: int) -> CallPage:
+        """The calls that were matched with this user, newest first, beginning after the call of this id."""
+        return self._of_person(calls.c.user_id, tenant_id, user_id, after, limit)
+
+    def of_contact(self, tenant_id: str, contact_id: str, *, after: str | None = None, limit: int) -> CallPage:
+        """As `of_user`, those with this contact."""
+        return self._of_person(calls.c.contact_id, tenant_id, contact_id, after, limit)
+
+    def _of_person(
+        self, column: sa.Column[Any], tenant_id: str, person_id: str, after: str | None, limit: int
+    ) -> CallPage:
+        # The last condition for the index on person and id, as in `_newest`.
+        before = sa.tuple_(column, calls.c.id) < sa.tuple_(sa.literal(person_id), sa.literal(after or _BEYOND))
+        query: sa.Select[*tuple[Any, ...]] = sa.select(*_SHOWN)
+        query = query.where(column == person_id, calls.c.tenant_id == tenant_id, before)
+        query = query.where(calls.c.id < (after or _BEYOND)).order_by(calls.c.id.desc()).limit(limit + 1)
+        return _page(self._database.read(lambda c: [_listed(row) for row in c.execute(query)]), limit)
 
 
 _BEYOND = "b"

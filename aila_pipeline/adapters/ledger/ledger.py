@@ -20,6 +20,8 @@ from aila_pipeline.adapters.ledger.figures import LedgerFigures
 from aila_pipeline.adapters.ledger.idempotency import Idempotency
 from aila_pipeline.adapters.ledger.keys import ApiKeys
 from aila_pipeline.adapters.ledger.leases import process_token
+from aila_pipeline.adapters.ledger.people import People
+from aila_pipeline.adapters.ledger.people_pages import PeoplePages
 from aila_pipeline.adapters.ledger.polls import Polls
 from aila_pipeline.adapters.ledger.results import Results
 from aila_pipeline.adapters.ledger.shards import Shards
@@ -48,6 +50,8 @@ class Ledger:
         self.shards = Shards(self.database)
         self.events = Events(self.database)
         self.results = Results(self.database)
+        self.people = People(self.database)
+        self.people_pages = PeoplePages(self.database)
         self.checklists = Checklists(self.database)
         self.views = Views(self.database)
         self.batch_pages = BatchPages(self.database)

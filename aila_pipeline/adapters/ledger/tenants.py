@@ -1,6 +1,6 @@
 """Tenants and the users who submit for them.
 
-Lives here: finding or making them, race-free. Does not: the people in calls (operators, clients).
+Lives here: finding or making them, race-free. Does not: the people in calls (people.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import sqlalchemy as sa
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.records import Tenant
 from aila_pipeline.adapters.ledger.tables import tenants, users
+from aila_pipeline.domain.ids import user_id
 from aila_pipeline.domain.models import TenantSettings
+from aila_pipeline.domain.people import email_key
 
 DROP_ZONE = "drop-zone"
 """The login under which files of the drop zone are submitted."""
@@ -62,14 +64,17 @@ class Tenants:
         return self._database.read(lambda connection: [_tenant(row) for row in connection.execute(query)])
 
     def ensure_user(self, tenant: Tenant, login: str) -> str:
-        """The id of the user with this login, made where missing."""
+        """The id of the user with this login, made where missing; an e-mail finds the user who has it."""
+        email = email_key(login)
 
         def change(connection: sa.Connection) -> str:
-            query = sa.select(users.c.id).where(users.c.tenant_id == tenant.id, users.c.login == login)
-            known = connection.scalar(query)
+            same = users.c.login == login if email is None else sa.or_(users.c.login == login, users.c.email == email)
+            query = sa.select(users.c.id).where(users.c.tenant_id == tenant.id, same)
+            known = connection.scalar(query.order_by(users.c.login != login))
             if known is not None:
                 return str(known)
-            values = {"id": str(uuid.uuid4()), "tenant_id": tenant.id, "login": login, "created_at": datetime.now(UTC)}
+            now = datetime.now(UTC)
+            values = {"id": user_id(now), "tenant_id": tenant.id, "login": login, "email": email, "created_at": now}
             connection.execute(sa.insert(users).values(**values))
             return str(values["id"])
 

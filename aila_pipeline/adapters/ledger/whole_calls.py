@@ -40,7 +40,8 @@ class Attempt:
 class WholeCall:
     """One call. `batch_id` is the batch that brought its data, `batch_ids` are all that link it, oldest first.
 
-    `details` is None where its row or item was rejected. `attempts` are in their order.
+    `details` is None where its row or item was rejected. `user_id` and `contact_id` are whom it was matched with.
+    `attempts` are in their order.
     """
 
     id: str
@@ -53,6 +54,8 @@ class WholeCall:
     retryable: bool
     warnings: tuple[str, ...]
     details: CallDetails | None
+    user_id: str | None
+    contact_id: str | None
     attempts: tuple[Attempt, ...]
     results: dict[Stage, StageResult]
     created_at: datetime
@@ -87,6 +90,8 @@ class WholeCalls:
                 retryable=row.retryable,
                 warnings=tuple(row.warnings),
                 details=CallDetails.model_validate(row.details) if row.details else None,
+                user_id=row.user_id,
+                contact_id=row.contact_id,
                 attempts=tuple(_attempt(each) for each in connection.execute(tries)),
                 results={
                     Stage(each.stage): StageResult(each.version, each.document, each.seconds)

@@ -27,7 +27,7 @@ from aila_pipeline.adapters.ledger.attempts import (
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.leases import Lease, Leases
 from aila_pipeline.adapters.ledger.records import WorkCall
-from aila_pipeline.adapters.ledger.results import put_result, result_row
+from aila_pipeline.adapters.ledger.results import add_warnings, put_result, result_row
 from aila_pipeline.adapters.ledger.schema import UtcDateTime
 from aila_pipeline.adapters.ledger.shard_calls import CALLS_OF_SHARD, calls_of_shard
 from aila_pipeline.adapters.ledger.tables import attempts, calls, shards
@@ -63,6 +63,11 @@ class Work:
     def epoch(self) -> int:
         """The lease's epoch, for logs."""
         return self._lease.epoch
+
+    @property
+    def run_id(self) -> str:
+        """The run that holds the shard."""
+        return self._run_id
 
     def progress(self) -> None:
         """Say that work goes on; a worker that stops saying so loses its lease."""
@@ -132,6 +137,15 @@ class Work:
         """Write what was gathered."""
         if self._gathered:
             self._fenced(self._write_gathered)
+
+    def write(self, change: Callable[[sa.Connection], T]) -> T:
+        """Run `change` in one transaction, as Database.write does, that commits only while the shard is held."""
+
+        def fenced(connection: sa.Connection) -> T:
+            self._write_gathered(connection)
+            return change(connection)
+
+        return self._fenced(fenced)
 
     def fail(self, call: WorkCall, stage: Stage, error: CallError) -> None:
         """End the call's attempt as failed; the shard goes on."""
@@ -204,9 +218,7 @@ class Work:
         for row in self._gathered:
             put_result(connection, {key: value for key, value in row.items() if key != "warnings"})
             if row["warnings"]:
-                known = connection.scalar(sa.select(calls.c.warnings).where(calls.c.id == row["call_id"])) or []
-                merged = list(dict.fromkeys([*known, *row["warnings"]]))
-                connection.execute(sa.update(calls).where(calls.c.id == row["call_id"]).values(warnings=merged))
+                add_warnings(connection, row["call_id"], row["warnings"])
 
 
 @contextmanager

@@ -62,12 +62,18 @@ def call_audio(
             ahead=settings.fetch_ahead, per_host=settings.fetch_per_host, on_progress=shard.work.progress
         ) as downloads:
             sources = _Sources(ledger, store, s3, settings, downloads)
+
+            def perform(call: WorkCall, _force: bool) -> Found:
+                # The stage `people` asks again, but only after recognition was paid for.
+                ledger.people.require_user(call.tenant, _details(call))
+                return _keep(call, sources, store, settings)
+
             tally = shard.go_through(
                 StageWork(
                     stage=Stage.CALL_AUDIO,
                     reads=(),
                     version=lambda call: audio_version(_details(call), call.batch_id, CODE_VERSION),
-                    perform=lambda call, _force: _keep(call, sources, store, settings),
+                    perform=perform,
                     arrange=sources.begin,
                     risky=True,
                 )

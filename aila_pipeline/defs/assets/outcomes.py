@@ -21,7 +21,7 @@ from aila_pipeline.settings import Settings
 
 @shard_asset(
     Stage.OUTCOMES,
-    deps=["scores"],
+    deps=["people"],
     group_name="status",
     kinds={"sqlalchemy"},
     code_version="1",
@@ -38,7 +38,7 @@ def outcomes(
     def body(shard: ShardRun) -> dg.MaterializeResult:
         shard.work.enter(Stage.OUTCOMES)
         before = shard.work.calls(*Stage)
-        through = [call for call in before if call.open and Stage.SCORES in call.results]
+        through = [call for call in before if call.open and Stage.PEOPLE in call.results]
         closed = shard.work.end([(call, _payload(call)) for call in through])
         told = tell_waiting(context.instance, ledger, store, context.log_event, shard_id=shard.work.shard_id)
         if closed:

@@ -25,6 +25,8 @@ WARNINGS: dict[str, str] = {
     Warn.AUDIO_WITHOUT_ROW: "audio without a row",
     Warn.COLUMN_IGNORED: "a column was not known and ignored",
     Warn.NO_CHECKLIST: "no checklist for its segment",
+    Warn.PHONE_UNUSUAL: "its phone number cannot be one; kept as given",
+    Warn.USER_AMBIGUOUS: "several users have its operator's name",
 }
 
 ROLES: dict[Role, str] = {Role.OPERATOR: "Operator", Role.CLIENT: "Client", Role.UNKNOWN: "Speaker"}
