@@ -12,6 +12,7 @@ from aila_pipeline.defs.assets.outcomes import outcomes
 from aila_pipeline.defs.assets.people import people
 from aila_pipeline.defs.assets.scores import rescored, scores
 from aila_pipeline.defs.assets.submission import submission
+from aila_pipeline.defs.assets.summaries import summaries
 from aila_pipeline.defs.assets.transcripts import transcripts
 from aila_pipeline.defs.emission import batch_spec, call_spec
 from aila_pipeline.defs.resources import resources_for
@@ -26,6 +27,7 @@ def build_defs(settings: Settings, **overrides: object) -> dg.Definitions:
             call_audio,
             transcripts,
             insights,
+            summaries,
             scores,
             rescored,
             people,

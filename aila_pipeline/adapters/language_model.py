@@ -50,7 +50,7 @@ class Reply:
 class NoReply:
     """Why there is none.
 
-    `again`: trying again can help, but not before `after_seconds`; `hopeless`: no other request will be answered either.
+    `again`: trying again can help, but not before `after_seconds`; `hopeless`: no other request will be answered too.
     """
 
     reason: str
@@ -217,7 +217,9 @@ def _refusal(error: APIStatusError) -> NoReply:
     """From the status alone: a body may quote what was sent."""
     status, reason = error.status_code, f"status {error.status_code}"
     if status in {408, 409, 425, 429} or status >= 500:
-        return NoReply(reason, again=True, after_seconds=_retry_after(error.response.headers.get("retry-after")))
+        after_seconds = _retry_after(error.response.headers.get("retry-after"))
+        # A gateway that gave up waiting does not know whether the model went on writing.
+        return NoReply(reason, again=True, after_seconds=after_seconds, perhaps_billed=status in {408, 502, 504})
     return NoReply(reason, hopeless=status in {401, 403, 404, 405} or status < 400)
 
 

@@ -4,6 +4,7 @@ Lives here: every check of every asset, evaluated in the asset's own step, so th
 not: anything that changes data. Dagster's pages show an asset's newest check, so each names the shard it looked at.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import dagster as dg
@@ -15,6 +16,7 @@ from aila_pipeline.adapters.rescoring import stale_makers
 from aila_pipeline.adapters.speech import Recogniser
 from aila_pipeline.domain.models import Warn
 from aila_pipeline.domain.status import TERMINAL, CallStatus, Stage
+from aila_pipeline.domain.summary import Gap
 from aila_pipeline.settings import Settings
 
 _DESCRIPTIONS: dict[Stage, dict[str, str]] = {
@@ -24,6 +26,9 @@ _DESCRIPTIONS: dict[Stage, dict[str, str]] = {
         "duration_as_declared": "Recordings last as long as the submission says (1 s or 5%)",
     },
     Stage.TRANSCRIPTS: {"no_demo_model": "The demo model, which knows a few hundred words, hears no real traffic"},
+    Stage.SUMMARIES: {
+        "no_incomplete_summaries": "A language model's reading of every call is whole, where one is asked"
+    },
     Stage.SCORES: {"no_stale_results": "All insights and scores were made by today's rules and checklists"},
     Stage.PEOPLE: {
         "no_ambiguous_users": "No call names a user by a name that several have",
@@ -85,6 +90,23 @@ def demo_model(recogniser: Recogniser, settings: Settings) -> dg.AssetCheckResul
         passed=settings.demo or not recogniser.is_demo,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"model": recogniser.model_name},
+    )
+
+
+def incomplete_summaries(shard_id: str, calls: Sequence[WorkCall]) -> dg.AssetCheckResult:
+    """What the summaries of a shard lack. Passing reasons are asked about again by the next run of the shard."""
+    known = [call.results[Stage.SUMMARIES].document for call in calls if Stage.SUMMARIES in call.results]
+    gaps = [{Gap(gap) for gap in document["gaps"]} for document in known]
+    counts = Counter(gap for found in gaps for gap in found)
+    shown: dict[str, int | str] = {"shard": shard_id, "calls": len(known), "incomplete": sum(map(bool, gaps))}
+    shown |= {f"gap/{gap}": count for gap, count in sorted(counts.items())}
+    if any(gap.passing for gap in counts):
+        shown["what now"] = "mend what it says, then materialize `summaries` and `scores` of this shard again"
+    return dg.AssetCheckResult(
+        check_name="no_incomplete_summaries",
+        passed=not counts,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=shown,
     )
 
 

@@ -19,10 +19,11 @@ from aila_pipeline.defs.assets.outcomes import outcomes
 from aila_pipeline.defs.assets.people import people
 from aila_pipeline.defs.assets.scores import rescored, scores
 from aila_pipeline.defs.assets.submission import submission
+from aila_pipeline.defs.assets.summaries import summaries
 from aila_pipeline.defs.assets.transcripts import transcripts
 from aila_pipeline.settings import Settings
 
-SHARD_ASSETS = (call_audio, transcripts, insights, scores, people, outcomes)
+SHARD_ASSETS = (call_audio, transcripts, insights, summaries, scores, people, outcomes)
 MOST_RETRIES = 5_000
 MOST_PRUNED = 2_000
 """Keys one run removes at most; each costs Dagster about 34 ms."""

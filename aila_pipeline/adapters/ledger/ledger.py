@@ -20,6 +20,7 @@ from aila_pipeline.adapters.ledger.figures import LedgerFigures
 from aila_pipeline.adapters.ledger.idempotency import Idempotency
 from aila_pipeline.adapters.ledger.keys import ApiKeys
 from aila_pipeline.adapters.ledger.leases import process_token
+from aila_pipeline.adapters.ledger.model_requests import ModelRequests
 from aila_pipeline.adapters.ledger.people import People
 from aila_pipeline.adapters.ledger.people_pages import PeoplePages
 from aila_pipeline.adapters.ledger.polls import Polls
@@ -53,6 +54,7 @@ class Ledger:
         self.people = People(self.database)
         self.people_pages = PeoplePages(self.database)
         self.checklists = Checklists(self.database)
+        self.model_requests = ModelRequests(self.database)
         self.views = Views(self.database)
         self.batch_pages = BatchPages(self.database)
         self.call_pages = CallPages(self.database)

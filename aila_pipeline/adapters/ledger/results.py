@@ -44,10 +44,12 @@ def put_results(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> No
     connection.execute(statement.on_conflict_do_update(index_elements=["call_id", "stage"], set_=new), list(rows))
 
 
-def add_warnings(connection: sa.Connection, call_id: str, warnings: Iterable[str]) -> None:
-    """Add to the call's warnings those that it does not have yet."""
+def add_warnings(
+    connection: sa.Connection, call_id: str, warnings: Iterable[str], withdrawn: Collection[str] = ()
+) -> None:
+    """Take those that are `withdrawn` from the call's warnings, then add those that it does not have yet."""
     known = connection.scalar(sa.select(calls.c.warnings).where(calls.c.id == call_id)) or []
-    merged = list(dict.fromkeys([*known, *warnings]))
+    merged = list(dict.fromkeys([*(warning for warning in known if warning not in withdrawn), *warnings]))
     connection.execute(sa.update(calls).where(calls.c.id == call_id).values(warnings=merged))
 
 

@@ -124,12 +124,16 @@ class Work:
         *,
         seconds: float,
         warnings: Iterable[str] = (),
+        withdrawn: Iterable[str] = (),
     ) -> None:
-        """Keep what a stage found; `seconds` is the time that was spent on it, `warnings` are added to the call's."""
+        """Keep what a stage found; `seconds` is the time that was spent on it.
+
+        `warnings` are added to the call's, `withdrawn` are taken from them: what an earlier run warned of is no more.
+        """
         self.progress()
         row = result_row(call.id, version, document, seconds=seconds, run_id=self._run_id)
         with self._writing:
-            self._gathered.append(row | {"warnings": list(warnings)})
+            self._gathered.append(row | {"warnings": list(warnings), "withdrawn": list(withdrawn)})
         if len(self._gathered) >= _FLUSH_RESULTS or time.monotonic() - self._flushed_at > _FLUSH_SECONDS:
             self.flush()
 
@@ -216,9 +220,9 @@ class Work:
         # A launch that kept a result was not fruitless: the next one need not wait.
         self._lease.hold(connection, in_hand=in_hand, **({"fruitless": 0} if kept else {}))
         for row in self._gathered:
-            put_result(connection, {key: value for key, value in row.items() if key != "warnings"})
-            if row["warnings"]:
-                add_warnings(connection, row["call_id"], row["warnings"])
+            put_result(connection, {key: value for key, value in row.items() if key not in {"warnings", "withdrawn"}})
+            if row["warnings"] or row["withdrawn"]:
+                add_warnings(connection, row["call_id"], row["warnings"], row["withdrawn"])
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from aila_pipeline.settings import Settings
 
 @shard_asset(
     Stage.SCORES,
-    deps=["insights"],
+    deps=["summaries"],
     group_name="analysis",
     kinds={"python", "yaml"},
     code_version=rules.VERSION,

@@ -43,10 +43,14 @@ SUPERSEDED_TAG = "aila/superseded"
 
 @dataclass(frozen=True)
 class Found:
-    """What a stage found about a call: a JSON document, warnings, and numbers that are summed over the shard."""
+    """What a stage found about a call: a JSON document, warnings, and numbers that are summed over the shard.
+
+    `withdrawn` are warnings of an earlier run that hold no more.
+    """
 
     document: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
     sums: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -183,7 +187,8 @@ class ShardRun:
 
     def keep(self, call: WorkCall, version: Version, found: Found, seconds: float, tally: Tally) -> None:
         """Save and count what was found; `seconds` were spent on it."""
-        self.work.save(call, version, dict(found.document), seconds=seconds, warnings=found.warnings)
+        told = {"warnings": found.warnings, "withdrawn": found.withdrawn}
+        self.work.save(call, version, dict(found.document), seconds=seconds, **told)
         tally.done += 1
         tally.seconds += seconds
         tally.warned.update(found.warnings)
