@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -90,10 +91,11 @@ def test_a_manifest_is_checked_by_the_same_rules(aila: Aila, tmp_path: Path) -> 
 def test_the_tenants_own_settings_count_where_a_ledger_has_them(
     aila: Aila, home: Path, ledger: Ledger, tmp_path: Path, speech: bytes
 ) -> None:
-    """A number without country code is fine for a tenant that has set its region."""
+    """30 hours ahead of UTC is too far, but only 16 hours ahead of where the date changes first."""
     tenant = ledger.tenants.ensure("kz", "acme")
-    ledger.tenants.change_settings(tenant, TenantSettings(phone_region="KZ"))
-    csv = a_csv(a_row("a.flac", client_phone_number="87012345678"))
+    ledger.tenants.change_settings(tenant, TenantSettings(timezone="Pacific/Kiritimati"))
+    ahead = (datetime.now(UTC) + timedelta(hours=30)).replace(tzinfo=None).isoformat(timespec="seconds")
+    csv = a_csv(a_row("a.flac", start_time=ahead))
     files = a_pair(tmp_path / "in", csv, {"a.flac": speech})
     assert aila("check", "--quick", *files, "--home", home).code == 4
     assert aila("check", "--quick", *files, "--home", home, "--country", "kz", "--firm", "acme").code == 0

@@ -89,7 +89,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "user_email": {"user_email": "nobody"},
     "call_date": {"call_date": "yesterday"},
     "contact_name": {"contact_name": "\u0007"},
-    "contact_phone": {"contact_phone": "none"},
+    "contact_phone": {"contact_phone": 7},
     "contact_email": {"contact_email": "none"},
     "direction": {"direction": "sideways"},
     "duration": {"duration": -1},

@@ -57,7 +57,8 @@ def told(pipeline: Pipeline, speech: bytes, caplog: pytest.LogCaptureFixture) ->
     corrupt = a_record(speech, f"{name}-corrupt.wav")
     corrupt.crc32 = 1
     text = a_record(b"some words " * 99, f"{name}-text.mp3")
-    pipeline.drop_pair(a_csv(*rows), by_hand([a_record(speech, f"{name}-good.flac"), text, corrupt]))
+    good = [a_record(speech, f"{name}-good.flac"), a_record(speech, f"{name}-phone.wav")]
+    pipeline.drop_pair(a_csv(*rows), by_hand([*good, text, corrupt]))
     unclosed = a_csv(*rows).replace(b'"', b"").replace(CANARIES["operator"].encode(), b'"' + b"Zebulon", 1)
     pipeline.drop_pair(unclosed, b"no zip", place="inbox/kz/acme/two")
     pipeline.drop_pair(a_csv(*rows).split(b"\r\n", 1)[1], by_hand([corrupt]), place="inbox/kz/acme/three")

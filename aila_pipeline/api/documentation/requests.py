@@ -118,7 +118,7 @@ _CALL: Json = {
         "contact_phone": {
             "type": ["string", "null"],
             "pattern": f"^\\+(?:{'|'.join(_PHONES)})$",
-            "description": "E.164 is recommended; any way of writing a possible number is taken",
+            "description": "E.164 is recommended; what cannot be a number is kept as given, with a warning",
         },
         "contact_email": {
             "type": ["string", "null"],

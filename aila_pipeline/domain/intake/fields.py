@@ -88,6 +88,14 @@ def e164(text: str, region: str | None) -> str | None:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
+def phone(text: str, region: str | None) -> str | None:
+    """A phone number in E.164, or as it was given where it cannot be one; None for what no text of a call may be.
+
+    A number is never worth a call: an anonymous caller's is a word, and an extension is too short to be one.
+    """
+    return e164(text, region) or (text if len(text) <= MAX_TEXT_CHARACTERS and printable(text) else None)
+
+
 def is_email(text: str) -> bool:
     """Whether it has the form of an e-mail address; nobody can tell more without writing to it."""
     return len(text) <= 254 and _EMAIL.fullmatch(text) is not None and printable(text)

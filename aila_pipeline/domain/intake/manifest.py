@@ -32,6 +32,7 @@ from aila_pipeline.domain.models import (
     UrlSource,
     Warn,
 )
+from aila_pipeline.domain.people import has_odd_phone
 from aila_pipeline.errors import ManifestInvalid
 
 __all__ = ["MAX_CALLS", "MAX_MANIFEST_BYTES", "allowed", "read_manifest"]
@@ -147,8 +148,9 @@ def _call(index: int, call: ManifestCall, tenant: TenantSettings) -> SubmittedCa
         declared_seconds=call.duration,
         metadata=metadata,
     )
-    warnings = () if call.call_date.zoned else (Warn.TIME_WITHOUT_ZONE,)
-    return SubmittedCall(position=index, external_id=call.external_id, details=details, warnings=warnings)
+    warnings = [] if call.call_date.zoned else [Warn.TIME_WITHOUT_ZONE]
+    warnings += [Warn.PHONE_UNUSUAL] if has_odd_phone(details, tenant.phone_region) else []
+    return SubmittedCall(position=index, external_id=call.external_id, details=details, warnings=tuple(warnings))
 
 
 def _roles(metadata: dict[str, Any], tenant: TenantSettings) -> tuple[Role, Role]:

@@ -28,7 +28,7 @@ WORDS: Mapping[str, str] = {
     "audio_url": "audio_url must be a URL like https://host/file.mp3 or s3://bucket/key",
     "user_email": "user_email must be an e-mail address",
     "contact_name": "contact_name must be text of at most 255 characters without control characters",
-    "contact_phone": "contact_phone must be a possible phone number, best with + and the country code",
+    "contact_phone": "contact_phone must be text of at most 255 characters without control characters",
     "contact_email": "contact_email must be an e-mail address",
     "call_date": "call_date must be an ISO 8601 date and time, like 2025-01-15T14:30:00Z",
     "direction": "direction must be inbound or outbound",
@@ -102,10 +102,10 @@ def _name(text: str | None) -> str | None:
 
 
 def _phone(text: str | None, info: ValidationInfo) -> str | None:
-    """A number in E.164, or nothing."""
+    """A number in E.164, or as it was given where it cannot be one, or nothing."""
     if not text or not text.strip():
         return None
-    number = fields.e164(text.strip(), rules_of(info).phone_region)
+    number = fields.phone(text.strip(), rules_of(info).phone_region)
     if number is None:
         raise ValueError
     return number

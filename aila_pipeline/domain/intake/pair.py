@@ -17,6 +17,7 @@ from aila_pipeline.domain.intake.identity import changed_pair_digest, pair_diges
 from aila_pipeline.domain.intake.join import ArchiveEntry, join
 from aila_pipeline.domain.intake.rows import CheckedRow, check_rows, details
 from aila_pipeline.domain.models import Problem, Submission, SubmittedCall, TenantSettings, Warn
+from aila_pipeline.domain.people import has_odd_phone
 from aila_pipeline.errors import PermanentCallError, SourceChanged
 
 
@@ -114,7 +115,8 @@ def _call(row: CheckedRow, problems: tuple[Problem, ...], tenant: TenantSettings
         external_id = None if doubtful or row.values is None else row.values["partner_call_id"] or None
         return SubmittedCall(position=row.position, external_id=external_id, problems=problems)
     found = details(row.values, tenant)
-    return SubmittedCall(position=row.position, external_id=found.external_id, details=found)
+    warnings = (Warn.PHONE_UNUSUAL,) if has_odd_phone(found, tenant.phone_region) else ()
+    return SubmittedCall(position=row.position, external_id=found.external_id, details=found, warnings=warnings)
 
 
 def _left_over(files: int) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ def test_any_text_is_a_value_or_none(text: str, region: str | None) -> None:
     number, told = fields.e164(text, region), fields.moment(text, ALMATY)
     assert number is None or (number[0] == "+" and number[1:].isascii() and number[1:].isdigit())
     assert told is None or told.at.utcoffset() == timedelta(0)
+    assert fields.phone(text, region) in {number} if number else {text, None}
     fields.is_email(text)
     assert fields.printable(fields.one_line(text)) or not fields.printable(text)
 
