@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from aila_pipeline.domain.summary.prompt import Message
 from aila_pipeline.settings import Settings
@@ -136,6 +136,11 @@ class LanguageModel:
             break
         return outcome
 
+    def close(self) -> None:
+        """Give its connections back."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
     @cached_property
     def _client(self) -> OpenAI:
         from openai import DefaultHttpxClient, OpenAI, Timeout  # noqa: PLC0415 - as above
@@ -172,9 +177,17 @@ class _Choice(BaseModel):
     finish_reason: str | None = None
 
 
+def _count(told: object) -> int | None:
+    """What a server counted; what is no count was not counted."""
+    return told if isinstance(told, int) and 0 <= told <= 10**8 else None
+
+
+Count = Annotated[int | None, BeforeValidator(_count)]
+
+
 class _Usage(BaseModel):
-    prompt_tokens: Annotated[int, Field(ge=0, le=10**8)]
-    completion_tokens: Annotated[int, Field(ge=0, le=10**8)]
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
 
 
 class _Completion(BaseModel):

@@ -85,6 +85,11 @@ class Summariser:
         """Nobody waits for answers any more: no request is begun, no pause goes on."""
         self._stopped.set()
 
+    def close(self) -> None:
+        """Give the connections to the server back, when all threads are done."""
+        if self.model is not None:
+            self.model.close()
+
     def version(self, call: WorkCall, questions: Sequence[Question]) -> Version:
         """Of this call's summary: without a model, of having none."""
         if self.model is None:

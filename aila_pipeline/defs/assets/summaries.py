@@ -10,6 +10,7 @@ down or the budget spent, the result is never current, so that the next run of t
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,7 +39,7 @@ from aila_pipeline.settings import Settings
     group_name="analysis",
     kinds={"openai"},
     code_version=VERSION,
-    description="Summary, intent, promises, resolution, answers to the checklist; with quotes. Redacted before it leaves.",
+    description="Summary, intent, promises, resolution, answers to the checklist, with quotes. Redacted as it leaves.",
 )
 def summaries(
     context: dg.AssetExecutionContext,
@@ -50,19 +51,23 @@ def summaries(
 
     def body(shard: ShardRun) -> dg.MaterializeResult:
         analysis = Analysis(store, ChecklistsInForce.now(settings.checklists, ledger))
-        summariser = Summariser.from_settings(settings, ledger)
-        ledger.model_requests.mark_lost(datetime.now(UTC))
-        stage = StageWork(
-            stage=Stage.SUMMARIES,
-            reads=(Stage.TRANSCRIPTS,),
-            version=lambda call: summariser.version(call, _questions(call, analysis)),
-            perform=lambda call, _force: _found(call, Summarised(Summary(), Usage())),
-        )
-        tally = shard.go_through(stage) if summariser.model is None else _ask_all(shard, stage, summariser, analysis)
-        check = checks.incomplete_summaries(shard.work.shard_id, shard.work.calls(Stage.SUMMARIES))
-        return dg.MaterializeResult(metadata=_shown(tally, summariser), check_results=[check])
+        with closing(Summariser.from_settings(settings, ledger)) as summariser:
+            return _summarised(shard, summariser, analysis, ledger)
 
     yield from held_shard(context, settings, ledger, body)
+
+
+def _summarised(shard: ShardRun, summariser: Summariser, analysis: Analysis, ledger: Ledger) -> dg.MaterializeResult:
+    ledger.model_requests.mark_lost(datetime.now(UTC))
+    stage = StageWork(
+        stage=Stage.SUMMARIES,
+        reads=(Stage.TRANSCRIPTS,),
+        version=lambda call: summariser.version(call, _questions(call, analysis)),
+        perform=lambda call, _force: _found(call, Summarised(Summary(), Usage())),
+    )
+    tally = shard.go_through(stage) if summariser.model is None else _ask_all(shard, stage, summariser, analysis)
+    check = checks.incomplete_summaries(shard.work.shard_id, shard.work.calls(Stage.SUMMARIES))
+    return dg.MaterializeResult(metadata=_shown(tally, summariser), check_results=[check])
 
 
 def _questions(call: WorkCall, analysis: Analysis) -> tuple[Question, ...]:
