@@ -95,6 +95,20 @@ class Settings(BaseSettings):
         None, description="the most that the calls of one batch may cost, in the currency of the prices"
     )
 
+    delivery_tries: Annotated[int, Field(ge=1)] = Field(
+        25, description="so often a webhook or CRM message is tried; with the pauses as they are more than three days"
+    )
+    delivery_pause_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        10.0, description="pause after the first try that failed; doubles up to six hours"
+    )
+    delivery_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        15.0, description="patience for a webhook's receiver, connection and answer together"
+    )
+    delivery_minutes: float = Field(10.0, description="a delivery run ends after so long, and the next one goes on")
+    delivery_linger_seconds: float = Field(15.0, description="so long a delivery run waits for more to deliver")
+    delivery_alarm_minutes: float = Field(60.0, description="a message that waits longer raises a warning")
+    keep_delivered_days: Annotated[int, Field(ge=1)] = Field(30, description="how long a delivered message is listed")
+
     failure_share: float = Field(0.2, description="a shard in which more of the calls failed raises a warning")
     demo: bool = Field(False, description="this is a demo: the demo model is not warned about")
 

@@ -1,4 +1,4 @@
-"""Ids: names of batches, calls, people and shards that sort by time and that a person can read aloud.
+"""Ids: names of batches, calls, people, shards and messages that sort by time and that a person can read aloud.
 
 Lives here: making them. Does not: remembering them (the ledger's keys do).
 """
@@ -40,6 +40,16 @@ def user_id(now: datetime | None = None) -> str:
 def contact_id(now: datetime | None = None) -> str:
     """Id of a new contact."""
     return f"contact_{ulid(now)}"
+
+
+def destination_id(now: datetime | None = None) -> str:
+    """Id of a new destination of messages."""
+    return f"dest_{ulid(now)}"
+
+
+def message_id(now: datetime | None = None) -> str:
+    """Id of a new message of the outbox."""
+    return f"msg_{ulid(now)}"
 
 
 def call_ids_from(at: datetime) -> str:

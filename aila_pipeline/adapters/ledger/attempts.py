@@ -2,8 +2,9 @@
 
 Lives here: functions over an open write transaction. Does not: transactions, leases (leases.py), acceptance.
 
-An attempt ends once: by a compare-and-swap on `outcome IS NULL`, which also writes the event to be told. A batch
-closes when none of the calls it links is open; a new attempt of any of them opens it again.
+An attempt ends once: by a compare-and-swap on `outcome IS NULL`, which also writes the event to be told and the
+messages of the outbox. A batch closes when none of the calls it links is open; a new attempt of any of them opens it
+again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger.database import in_groups
+from aila_pipeline.adapters.ledger.outbox_writing import audience_of, tell
 from aila_pipeline.adapters.ledger.tables import attempts, batch_calls, batches, calls, events, shards, tenants
+from aila_pipeline.domain.deliveries import Fact, Notice
 from aila_pipeline.domain.ids import shard_key
 from aila_pipeline.domain.models import Priority
 from aila_pipeline.domain.status import CallStatus, Stage, roll_up
@@ -46,11 +49,16 @@ def end_attempt(
     ).one_or_none()
     if ended is None:
         return False
-    connection.execute(
-        sa.update(calls).where(calls.c.id == call_id, calls.c.attempt == n).values(status=status, **result)
+    tenant_id = connection.scalar(
+        sa.update(calls)
+        .where(calls.c.id == call_id, calls.c.attempt == n)
+        .values(status=status, **result)
+        .returning(calls.c.tenant_id)
     )
     attempt = {"n": n, "outcome": status, "batch_id": ended.batch_id, "shard_id": ended.shard_id} | result
     connection.execute(sa.insert(events).values(**_event(call_id, attempt, payload)))
+    # An open attempt is its call's newest, so the call was found.
+    tell(connection, audience_of(connection, str(tenant_id)), [_fact(call_id, attempt)], now=now)
     return True
 
 
@@ -62,6 +70,12 @@ def _event(call_id: str, ended: Mapping[str, Any], payload: Mapping[str, Any] | 
     return row | {"created_at": ended["ended_at"]}
 
 
+def _fact(call_id: str, ended: Mapping[str, Any]) -> Fact:
+    """What the outbox keeps of an attempt that has ended."""
+    facts = {"status": ended["outcome"], "error_code": ended["error_code"], "batch_id": ended["batch_id"]}
+    return Fact(Notice.of(ended["outcome"]), call_id, ended["n"], facts)
+
+
 def fail_at_once(
     connection: sa.Connection, batch_id: str, failed: Sequence[tuple[str, Error]], *, now: datetime
 ) -> None:
@@ -69,9 +83,13 @@ def fail_at_once(
 
     In groups of one error, since a column that is wrong in one row is wrong in most.
     """
+    if not failed:
+        return
     by_error: dict[Error, list[str]] = {}
     for call_id, error in failed:
         by_error.setdefault(error, []).append(call_id)
+    tenant_id = connection.scalar(sa.select(batches.c.tenant_id).where(batches.c.id == batch_id))
+    audience = audience_of(connection, str(tenant_id))
     status, stage = CallStatus.FAILED, Stage.SUBMISSION
     for (code, message, retryable), ids in by_error.items():
         result = {"error_code": code, "error_message": message, "retryable": retryable, "stage": stage, "ended_at": now}
@@ -80,6 +98,7 @@ def fail_at_once(
             connection.execute(sa.insert(attempts), [{"call_id": call_id} | attempt for call_id in group])
             connection.execute(sa.update(calls).where(calls.c.id.in_(group)).values(attempt=1, status=status, **result))
             connection.execute(sa.insert(events), [_event(call_id, attempt) for call_id in group])
+            tell(connection, audience, [_fact(call_id, attempt) for call_id in group], now=now)
 
 
 def open_attempts(
@@ -192,7 +211,7 @@ def close_batches(connection: sa.Connection, batch_ids: Iterable[str], *, now: d
             sa.update(batches)
             .where(batches.c.id == batch_id, batches.c.ended_at.is_(None), batches.c.state == "accepted")
             .values(touched=batches.c.touched + 1)
-            .returning(batches.c.closings, batches.c.total_calls)
+            .returning(batches.c.tenant_id, batches.c.closings, batches.c.total_calls)
         ).one_or_none()
         if batch is None:
             continue
@@ -213,6 +232,8 @@ def close_batches(connection: sa.Connection, batch_ids: Iterable[str], *, now: d
         connection.execute(
             sa.insert(events).values(kind="batch", subject_id=batch_id, n=closing, payload=payload, created_at=now)
         )
+        told = Fact(Notice.of(status), batch_id, closing, payload)
+        tell(connection, audience_of(connection, batch.tenant_id), [told], now=now)
         closed.append(batch_id)
     return closed
 

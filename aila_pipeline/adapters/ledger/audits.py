@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,10 +15,13 @@ import sqlalchemy as sa
 from aila_pipeline.adapters.call_objects import audio_key
 from aila_pipeline.adapters.ledger.attempts import count_statuses
 from aila_pipeline.adapters.ledger.database import Database
+from aila_pipeline.adapters.ledger.outbox_views import unwritten
 from aila_pipeline.adapters.ledger.tables import attempts, batches, calls, events, shards, stage_results
 from aila_pipeline.domain.status import TERMINAL, Stage, roll_up
 
 _PAGE = 1000
+_TOLD_SINCE = timedelta(hours=23)
+"""Messages that were delivered are kept for a day at least."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Contradictions:
             lambda connection: [
                 *self._attempts_and_calls(connection),
                 *self._attempts_and_events(connection),
+                *self._attempts_and_messages(connection),
                 *self._shards(connection),
                 *self._batches(connection),
             ]
@@ -67,6 +72,10 @@ class Contradictions:
             if (row.outcome is not None) != (row.event is not None):
                 state = "ended without an event" if row.event is None else "has an event without having ended"
                 yield Contradiction(row.call_id, f"attempt {row.n} {state}")
+
+    def _attempts_and_messages(self, connection: sa.Connection) -> Iterator[Contradiction]:
+        for call_id, n, destination in unwritten(connection, since=datetime.now(UTC) - _TOLD_SINCE):
+            yield Contradiction(call_id, f"attempt {n} ended without a message for {destination}")
 
     def _shards(self, connection: sa.Connection) -> Iterator[Contradiction]:
         is_open = (attempts.c.shard_id == shards.c.id) & attempts.c.outcome.is_(None)

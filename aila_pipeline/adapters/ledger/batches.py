@@ -20,9 +20,11 @@ from aila_pipeline.adapters.ledger import retries
 from aila_pipeline.adapters.ledger.acceptance import Acceptance
 from aila_pipeline.adapters.ledger.attempts import close_batches
 from aila_pipeline.adapters.ledger.database import Database, in_groups
+from aila_pipeline.adapters.ledger.outbox_writing import audience_of, tell
 from aila_pipeline.adapters.ledger.records import Accepted, Batch, Launch, Tenant
 from aila_pipeline.adapters.ledger.tables import batches, calls, events, tenants
 from aila_pipeline.domain import ids
+from aila_pipeline.domain.deliveries import Fact, Notice
 from aila_pipeline.domain.models import Priority, Submission, TenantSettings
 
 FIRST_LAUNCH = 1
@@ -184,13 +186,16 @@ class Batches:
                 sa.update(batches)
                 .where(batches.c.id == batch_id, batches.c.state == "received")
                 .values(state="refused", problem=dict(problem), accepted_at=now, ended_at=now, closings=1)
-            ).rowcount
-            if won:
+                .returning(batches.c.tenant_id)
+            ).scalar_one_or_none()
+            if won is not None:
                 payload = {"status": "failed", "error_code": problem["code"], "calls": 0, "closing": 1}
                 connection.execute(
                     sa.insert(events).values(kind="batch", subject_id=batch_id, n=1, payload=payload, created_at=now)
                 )
-            return bool(won)
+                told = Fact(Notice.BATCH_FAILED, batch_id, 1, payload)
+                tell(connection, audience_of(connection, won), [told], now=now)
+            return won is not None
 
         return self._database.write(change)
 

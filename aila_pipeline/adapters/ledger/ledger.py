@@ -15,12 +15,15 @@ from aila_pipeline.adapters.ledger.batches import Batches
 from aila_pipeline.adapters.ledger.call_pages import CallPages
 from aila_pipeline.adapters.ledger.checklists import Checklists
 from aila_pipeline.adapters.ledger.database import Database
+from aila_pipeline.adapters.ledger.destinations import Destinations
 from aila_pipeline.adapters.ledger.events import Events
 from aila_pipeline.adapters.ledger.figures import LedgerFigures
 from aila_pipeline.adapters.ledger.idempotency import Idempotency
 from aila_pipeline.adapters.ledger.keys import ApiKeys
 from aila_pipeline.adapters.ledger.leases import process_token
 from aila_pipeline.adapters.ledger.model_requests import ModelRequests
+from aila_pipeline.adapters.ledger.outbox import Outbox
+from aila_pipeline.adapters.ledger.outbox_views import OutboxViews
 from aila_pipeline.adapters.ledger.people import People
 from aila_pipeline.adapters.ledger.people_pages import PeoplePages
 from aila_pipeline.adapters.ledger.polls import Polls
@@ -50,10 +53,13 @@ class Ledger:
         self.arrivals = Arrivals(self.database)
         self.shards = Shards(self.database)
         self.events = Events(self.database)
+        self.destinations = Destinations(self.database)
+        self.outbox = Outbox(self.database)
+        self.outbox_views = OutboxViews(self.database)
         self.results = Results(self.database)
+        self.checklists = Checklists(self.database)
         self.people = People(self.database)
         self.people_pages = PeoplePages(self.database)
-        self.checklists = Checklists(self.database)
         self.model_requests = ModelRequests(self.database)
         self.views = Views(self.database)
         self.batch_pages = BatchPages(self.database)
