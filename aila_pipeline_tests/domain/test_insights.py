@@ -198,6 +198,8 @@ def test_figures_of_any_conversation_agree_with_each_other(recognition: Recognit
     assert 0 <= told.silence.long_seconds <= told.silence.total_seconds + 1e-3
     for role in Role:
         assert told.longest_monologue_seconds.of(role) <= told.seconds
+        longest = max((turn.end - turn.start for turn in transcript.turns if turn.role is role), default=0.0)
+        assert told.longest_monologue_seconds.of(role) >= longest - 1e-3
         assert told.talk_seconds.of(role) <= told.seconds + 1e-3
         assert told.interruptions.of(role) <= told.turns.of(role)
         value = told.sentiment.of(role)

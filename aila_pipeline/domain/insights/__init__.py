@@ -17,12 +17,12 @@ from aila_pipeline.domain.insights.language import Language
 from aila_pipeline.domain.insights.questions import punctuated, questions
 from aila_pipeline.domain.insights.russian import RUSSIAN
 from aila_pipeline.domain.insights.sentiment import sentiment
-from aila_pipeline.domain.insights.timing import total
+from aila_pipeline.domain.insights.timing import told, total
 from aila_pipeline.domain.models import Role, Transcript, Turn
 
 __all__ = ["VERSION", "Insights", "Keyword", "Overlap", "PerRole", "Silence", "analyse", "metric", "metric_names"]
 
-VERSION = "1"
+VERSION = "2"
 """Raised when the same transcript would give other figures."""
 
 T = TypeVar("T")
@@ -41,8 +41,8 @@ def analyse(transcript: Transcript) -> Insights:
     talk = _per_role(turns, lambda _, own: total(measures.spans_of(own)))
     all_talk = talk.operator + talk.client + talk.unknown
     return Insights(
-        seconds=round(seconds, 3),
-        talk_seconds=_per_role(turns, lambda role, _: round(talk.of(role), 3)),
+        seconds=told(seconds),
+        talk_seconds=_per_role(turns, lambda role, _: told(talk.of(role))),
         talk_share=_per_role(turns, lambda role, _: round(talk.of(role) / all_talk, 6) if all_talk > 0 else None),
         silence=measures.silence(turns, seconds),
         overlap=measures.overlap(turns),
@@ -52,7 +52,7 @@ def analyse(transcript: Transcript) -> Insights:
         words_per_minute=_per_role(turns, lambda role, own: _pace(_words(own), talk.of(role))),
         questions=_per_role(turns, lambda _, own: sum(questions(turn, language, punctuated=marked) for turn in own)),
         turns=_per_role(turns, lambda _, own: len(own)),
-        first_speech_seconds=_per_role(turns, lambda _, own: round(own[0].start, 3) if own else None),
+        first_speech_seconds=_per_role(turns, lambda _, own: told(own[0].start) if own else None),
         first_response_delay_seconds=measures.first_response_delay(turns),
         keywords=keywords(turns, language),
         sentiment=_per_role(turns, lambda _, own: _rounded(sentiment(own, language))),
@@ -70,7 +70,7 @@ def _words(turns: Sequence[Turn]) -> int:
 
 
 def _pace(words: int, talk_seconds: float) -> float | None:
-    return round(words * 60 / talk_seconds, 1) if talk_seconds >= measures.MIN_PACE_SECONDS else None
+    return round(words * 60 / talk_seconds, 1) if told(talk_seconds) >= measures.MIN_PACE_SECONDS else None
 
 
 def _rounded(value: float | None) -> float | None:

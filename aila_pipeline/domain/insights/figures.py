@@ -47,7 +47,7 @@ class Silence(Frozen):
 
 
 class Overlap(Frozen):
-    """Time in which at least two channels have speech (words closer than 0.3 s are one stretch)."""
+    """Time in which at least two channels have speech (words at most 0.3 s apart are one stretch)."""
 
     count: int
     """Stretches of at least `MIN_OVERLAP_SECONDS`."""
@@ -71,7 +71,7 @@ class Insights(Frozen):
     the other's ends, has at least `INTERRUPTION_WORDS` words, and outlasts the other's."""
     longest_monologue_seconds: PerRole[float]
     """The longest stretch of a role's turns with no other turn between them and no pause of `LONG_SILENCE_SECONDS`;
-    what lies wholly inside another's turn (an "mhm") breaks no monologue."""
+    what lies wholly inside another's turn (an "mhm") breaks no monologue, and is a stretch of its own."""
     words: PerRole[int]
     words_per_minute: PerRole[float | None]
     """`words * 60 / talk_seconds`; None under `MIN_PACE_SECONDS` of talk."""

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable
 
 from aila_pipeline.domain.insights.language import Asking, Language
+from aila_pipeline.domain.insights.timing import told
 from aila_pipeline.domain.models import Turn
 from aila_pipeline.domain.words import tokens
 
@@ -47,7 +48,7 @@ def questions(turn: Turn, language: Language | None, *, punctuated: bool) -> int
 def _unmarked(turn: Turn, asking: Asking) -> int:
     """Questions told by their words alone."""
     spoken = [
-        (token, bool(n) and word.start - turn.words[n - 1].end >= CLAUSE_SECONDS)
+        (token, bool(n) and told(word.start - turn.words[n - 1].end) >= CLAUSE_SECONDS)
         for n, word in enumerate(turn.words)
         for token in tokens(word.text)
     ]

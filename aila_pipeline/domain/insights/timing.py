@@ -45,6 +45,15 @@ def crossing(sides: Sequence[Sequence[Span]]) -> list[Span]:
     return crossed
 
 
+def told(seconds: float) -> float:
+    """Seconds as figures tell them, to the millisecond.
+
+    Word times are no finer, and floats hold few of them exactly: from 2.1 to 5.1 are 2.9999999999999996 s. What is told
+    as 3 s also has to count as 3 s, so bounds are compared with this.
+    """
+    return round(seconds, 3)
+
+
 def pauses(spans: Sequence[Span]) -> list[Span]:
     """The gaps between spans that lie apart and in order."""
     return [(first[1], then[0]) for first, then in pairwise(spans)]

@@ -1,0 +1,1 @@
+"""Transcripts with figures and verdicts that a person worked out from the definitions, not the code."""
