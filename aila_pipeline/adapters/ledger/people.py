@@ -225,7 +225,9 @@ def _observe(
             **person,
         }
         row |= {"field": name, "value": value, "digest": observation_digest(value), "created_at": now}
-        new += connection.execute(insert(observations).values(**row).on_conflict_do_nothing()).rowcount
+        # A count of rows is not told by every driver where a conflict is passed over.
+        statement = insert(observations).values(**row).on_conflict_do_nothing().returning(observations.c.id)
+        new += connection.scalar(statement) is not None
     return new
 
 

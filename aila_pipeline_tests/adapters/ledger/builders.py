@@ -46,8 +46,9 @@ def a_call(
     url: str | None = None,
     started_at: datetime = NOW,
     problem: str | None = None,
+    **said: Any,
 ) -> SubmittedCall:
-    """One item of a submission; rejected with the code `problem` if that is given."""
+    """One item of a submission with what else is `said` of it; rejected with the code `problem` if that is given."""
     if problem:
         told = Problem(position=position, field="start_time", code=problem, message="is no time")
         return SubmittedCall(position=position, external_id=external_id, problems=(told,))
@@ -57,6 +58,7 @@ def a_call(
         started_at=started_at,
         left_channel=Role.CLIENT,
         right_channel=Role.OPERATOR,
+        **said,
     )
     return SubmittedCall(position=position, external_id=external_id, details=details)
 
