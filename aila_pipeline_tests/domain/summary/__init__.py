@@ -1,0 +1,1 @@
+"""Tests of aila_pipeline.domain.summary."""
