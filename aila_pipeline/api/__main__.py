@@ -6,7 +6,9 @@ Lives here: the server. Does not: the app (app.py), or who supervises it (superv
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
+import sys
 import threading
 
 import uvicorn
@@ -21,6 +23,9 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than the 5 to 10 s between two polls that contract B advises: a client that keeps its connection would else
 meet, now and then, a server that closes it in that very moment."""
 
+_SWITCH_SECONDS = 0.001
+"""How long a thread that checks a pair may keep the others waiting; Python's own 5 ms are more than a poll takes."""
+
 _LOAD_AFTER_SECONDS = 3.0
 """By then the process answers; before, it has better things to do."""
 
@@ -28,6 +33,7 @@ _LOAD_AFTER_SECONDS = 3.0
 def serve(settings: Settings, *, host: str, port: int) -> None:
     """Answer requests until SIGTERM or Ctrl-C; requests in flight get a few seconds to end."""
     log_json_lines()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     loading = threading.Timer(_LOAD_AFTER_SECONDS, _load_checks)
     loading.daemon = True
     loading.start()
@@ -47,6 +53,9 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
 def _load_checks() -> None:
     """Load what checks pairs (pandas, pandera), else the first client waits for it, some seconds."""
     importlib.import_module("pandera.pandas")
+    # What was loaded stays: the collector need not look through half a million objects again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from aila_pipeline.adapters.ledger.batch_pages import BatchPage
 from aila_pipeline.adapters.ledger.keys import Access, ApiKeys
-from aila_pipeline.adapters.ledger.polls import Polled
 from aila_pipeline.api.services import Services
 from aila_pipeline.errors import LedgerUnavailable, Unauthenticated
 
@@ -69,12 +69,13 @@ def identified(request: Request, credentials: HTTPAuthorizationCredentials | Non
 
 
 def polling(
-    request: Request, credentials: HTTPAuthorizationCredentials | None, batch_id: str
-) -> tuple[Access, Polled | None]:
-    """As `identified`, with the batch that is asked for, if it is the caller's: one question for both."""
+    request: Request, credentials: HTTPAuthorizationCredentials | None, batch_id: str, *, limit: int
+) -> tuple[Access, BatchPage | None]:
+    """As `identified`, with the first page of the batch that is asked for, if it is the caller's: found together."""
     services: Services = request.app.state.services
-    access, polled = services.ledger.polls.find(credentials.credentials, batch_id) if credentials else (None, None)
-    return _let_in(request, access), polled
+    key = credentials.credentials if credentials else ""
+    access, page = services.ledger.polls.find(key, batch_id, limit=limit)
+    return _let_in(request, access), page
 
 
 def _let_in(request: Request, access: Access | None) -> Access:

@@ -21,7 +21,7 @@ from aila_pipeline.adapters.ledger.idempotency import Claim
 from aila_pipeline.adapters.ledger.retries import Retried
 from aila_pipeline.adapters.ledger.submissions import Answering
 from aila_pipeline.api import cursors
-from aila_pipeline.api.access import Caller, Credentials, Held, polling
+from aila_pipeline.api.access import Caller, Credentials, Held, identified, polling
 from aila_pipeline.api.bodies import SMALL_BYTES, read_body
 from aila_pipeline.api.envelopes import contract_of, success
 from aila_pipeline.api.idempotency import Answer, once, plainly
@@ -98,14 +98,17 @@ def show_batch(
 ) -> Response:
     """Contract B's status of a batch: its counts, and its calls in their order."""
     asked = batch_id if _BATCH_ID.fullmatch(batch_id) else ""
-    access, polled = polling(request, credentials, asked)
-    query = (access.tenant.id, "batch", batch_id)
-    after = int(cursors.place_in(cursor, *query, form=_POSITION)) if cursor else -1
-    pages = services.ledger.batch_pages
-    page = pages.of(access.tenant.id, polled, after=after, limit=limit) if polled else None
+    if cursor:
+        access = identified(request, credentials)
+        place = cursors.place_in(cursor, access.tenant.id, "batch", batch_id, form=_POSITION)
+        page = services.ledger.batch_pages.one(access.tenant.id, asked, after=int(place), limit=limit)
+    else:
+        access, page = polling(request, credentials, asked, limit=limit)
     if page is None:
         raise NotFound()
-    following = cursors.cursor_of(str(page.after), *query) if page.after is not None else None
+    following = None
+    if page.after is not None:
+        following = cursors.cursor_of(str(page.after), access.tenant.id, "batch", batch_id)
     return success(contract_of(request.url.path), _whole(page, batch_id, following))
 
 

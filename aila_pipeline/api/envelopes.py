@@ -12,8 +12,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import orjson
 from fastapi import Response
 
+from aila_pipeline.adapters.ledger.call_views import iso
 from aila_pipeline.errors import (
     AilaError,
     InfrastructureError,
@@ -26,6 +28,7 @@ from aila_pipeline.errors import (
 Contract = Literal["a", "b"]
 
 _RETRY_AFTER_SECONDS = 5
+_TIMES = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 
 
 def contract_of(path: str) -> Contract:
@@ -75,6 +78,10 @@ def status_of(error: AilaError) -> int:
 
 
 def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """JSON in UTF-8; non-finite numbers cannot be in it."""
-    content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    """JSON in UTF-8, with times as the contracts write them; non-finite numbers cannot be in it."""
+    try:
+        content = orjson.dumps(body, option=_TIMES)
+    except orjson.JSONEncodeError:
+        # An integer of more than 64 bits, in what a client keeps with its call.
+        content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=iso).encode()
     return Response(content, status, {"Cache-Control": "no-store", **(headers or {})}, media_type="application/json")

@@ -1,7 +1,7 @@
 """Batches for clients: one with a page of its calls, or a tenant's list of them.
 
-Lives here: what a client polls, from few and narrow rows. Does not: the fields (batch_views.py, call_views.py), the
-cursors as clients see them (api).
+Lives here: what a client polls, from few and narrow rows. Does not: the fields (batch_views.py, call_views.py), who
+asks (polls.py), the cursors as clients see them (api).
 
 A page continues after a key (a call's position, a batch's time and id), so the last page costs what the first does.
 """
@@ -29,7 +29,6 @@ from aila_pipeline.adapters.ledger.batch_views import (
 )
 from aila_pipeline.adapters.ledger.call_views import LINKED_CALLS
 from aila_pipeline.adapters.ledger.database import Database
-from aila_pipeline.adapters.ledger.polls import Polled
 from aila_pipeline.adapters.ledger.tables import batch_calls, batches
 from aila_pipeline.domain.status import BatchStatus
 
@@ -69,36 +68,28 @@ class BatchPages:
 
         def question(connection: sa.Connection) -> BatchPage | None:
             row = connection.execute(_OWN, {"batch": batch_id, "tenant": tenant_id}).one_or_none()
-            return self._page(connection, tenant_id, row, after=after, limit=limit) if row is not None else None
+            duplicate_of = row.duplicate_of if row is not None else None
+            if duplicate_of is not None:
+                row = connection.execute(_OWN, {"batch": duplicate_of, "tenant": tenant_id}).one_or_none()
+            if row is None:
+                return None
+            found = connection.execute(PAGE, {"batch": row.id, "after": after, "limit": limit + 1}).all()
+            every_call = after < 0 and len(found) <= limit
+            if every_call:
+                shard = first_open_shards(connection, [row.id]).get(row.id) if kept_counts(row) is None else None
+                view = _view(row, found, shard)
+            else:
+                view = batch_views(connection, [row])[0]
+            return _page(view, found, limit, duplicate_of)
 
         return self._database.glance(question)
 
-    def of(self, tenant_id: str, polled: Polled, *, after: int, limit: int) -> BatchPage | None:
-        """As `one`, of a batch that was found together with the key that asks for it."""
-        return self._database.glance(
-            lambda connection: self._page(connection, tenant_id, polled.batch, polled, after=after, limit=limit)
-        )
-
-    def _page(
-        self,
-        connection: sa.Connection,
-        tenant_id: str,
-        row: Any,
-        polled: Polled | None = None,
-        *,
-        after: int,
-        limit: int,
-    ) -> BatchPage | None:
-        duplicate_of = row.duplicate_of
-        if duplicate_of is not None:
-            row, polled = connection.execute(_OWN, {"batch": duplicate_of, "tenant": tenant_id}).one_or_none(), None
-        if row is None:
-            return None
-        found = connection.execute(_PAGE, {"batch": row.id, "after": after, "limit": limit + 1}).all()
-        more = len(found) > limit
-        view = _view(connection, row, None if more or after >= 0 else found, polled)
-        following = found[limit - 1].position if more else None
-        return BatchPage(view, tuple(found[:limit]), following, duplicate_of)
+    def first(self, row: Any, found: Sequence[Any], shard: Any | None, *, limit: int) -> BatchPage:
+        """The first page of the batch in `row`, from up to `limit` + 1 calls and its first open shard."""
+        if len(found) <= limit:
+            return _page(_view(row, found, shard), found, limit)
+        view: BatchView = self._database.glance(lambda connection: batch_views(connection, [row])[0])
+        return _page(view, found, limit)
 
     def newest(
         self, tenant_id: str, *, statuses: Set[BatchStatus] = frozenset(), after: Place | None = None, limit: int
@@ -127,14 +118,16 @@ class BatchPages:
         return self._database.read(question)
 
 
-def _view(connection: sa.Connection, row: Any, every_call: Sequence[Any] | None, polled: Polled | None) -> BatchView:
-    """The batch's view; counted from its calls where they have all been read."""
+def _page(view: BatchView, found: Sequence[Any], limit: int, duplicate_of: str | None = None) -> BatchPage:
+    following = found[limit - 1].position if len(found) > limit else None
+    return BatchPage(view, tuple(found[:limit]), following, duplicate_of)
+
+
+def _view(row: Any, every_call: Sequence[Any], shard: Any | None) -> BatchView:
+    """The batch's view, counted from all its calls, which have been read anyway."""
     kept = kept_counts(row)
     if kept is not None:
         return batch_view(row, kept)
-    if every_call is None:
-        return batch_views(connection, [row])[0]
-    shard = polled.shard if polled is not None else first_open_shards(connection, [row.id]).get(row.id)
     since = pace_since(row, shard)
     counts, ended = counted(every_call, since)
     return batch_view(row, counts, shard=shard, pace=Pace(since, ended) if since is not None else None)
@@ -163,7 +156,7 @@ def _may_have(statuses: Set[BatchStatus]) -> sa.ColumnElement[bool]:
 
 
 _OWN = BATCHES.where(batches.c.id == sa.bindparam("batch"), batches.c.tenant_id == sa.bindparam("tenant"))
-_PAGE = (
+PAGE = (
     LINKED_CALLS.where(batch_calls.c.batch_id == sa.bindparam("batch"))
     .where(batch_calls.c.position > sa.bindparam("after"))
     .order_by(batch_calls.c.position)

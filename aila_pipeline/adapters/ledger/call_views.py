@@ -40,7 +40,7 @@ class CallView:
 
     def document(self) -> dict[str, Any]:
         """Contract B's fields of one call in a batch."""
-        return linked_call(
+        shown = linked_call(
             (
                 self.external_id,
                 self.id,
@@ -52,17 +52,19 @@ class CallView:
                 json.dumps(self.warnings),
             )
         )
+        return shown | ({"processed_at": iso(self.ended_at)} if "processed_at" in shown else {})
 
 
 def linked_call(call: LinkedCall) -> dict[str, Any]:
-    """Contract B's fields of one call in a batch.
+    """Contract B's fields of one call in a batch, with `processed_at` as a datetime.
 
-    A row is not made an object first: a status is polled every few seconds by many, a hundred calls each time.
+    A row is not made an object first, and a time no text: a status is polled every few seconds by many, a hundred
+    calls each time, and who writes the JSON writes times faster than `iso`.
     """
     external_id, call_id, status, ended_at, error_code, error_message, retryable, warnings = call
     shown: dict[str, Any] = {"external_id": external_id, "status": status, "aila_call_id": call_id}
     if status in _ENDED:
-        shown["processed_at"] = iso(ended_at)
+        shown["processed_at"] = ended_at
     else:
         shown["progress"] = status
     if error_code:
@@ -87,7 +89,7 @@ LINKED_CALLS = sa.select(
     calls.c.error_code,
     calls.c.error_message,
     calls.c.retryable,
-    sa.cast(calls.c.warnings, sa.Text),
+    sa.cast(calls.c.warnings, sa.Text).label("warnings"),
 ).join(calls, calls.c.id == batch_calls.c.call_id)
 """A call's position, then a `LinkedCall`; no more, for `details` alone are most of a call's bytes."""
 

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from aila_pipeline.adapters.ledger.prepared import Asked, ask_all
 from aila_pipeline.errors import LedgerUnavailable, SettingInvalid
 
 T = TypeVar("T")
@@ -82,6 +83,20 @@ class Database:
         """
         with _unavailable(), self._glancer.connect() as connection:
             return question(connection)
+
+    def ask(self, *asked: Asked) -> list[list[Any]]:
+        """As `glance`, the answers of prepared questions, in one round trip if the database allows it."""
+        driver_error = self.engine.dialect.loaded_dbapi.Error
+        with _unavailable():
+            borrowed = self._glancer.raw_connection()
+        try:
+            return ask_all(borrowed.driver_connection, asked)
+        except driver_error as error:
+            # Whatever state it is in, nobody else gets it.
+            borrowed.invalidate()
+            raise LedgerUnavailable(type(error).__name__) from error
+        finally:
+            borrowed.close()
 
     def write(self, change: Callable[[sa.Connection], T]) -> T:
         """Run `change` in one transaction; again from its start where the database asks for that.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.batch_pages import BatchPage, Place
+from aila_pipeline.adapters.ledger.keys import Access
 from aila_pipeline.adapters.ledger.tables import batches, shards
 from aila_pipeline.domain.status import BatchStatus, CallStatus
-from aila_pipeline.errors import AudioInvalid
+from aila_pipeline.errors import AudioInvalid, LedgerUnavailable
 from aila_pipeline_tests.adapters.ledger.builders import (
     NOW,
     a_call,
@@ -223,21 +225,49 @@ def test_a_late_retry_has_a_pace_of_its_own(ledger: Ledger) -> None:
     assert worker.calls()
 
 
-def test_a_poll_asks_a_few_narrow_questions_however_many_calls_there_are(ledger: Ledger) -> None:
+def polled(ledger: Ledger, key: str, batch_id: str) -> tuple[Access | None, BatchPage | None]:
+    return ledger.polls.find(key, batch_id, limit=1000)
+
+
+def test_a_poll_tells_what_the_page_tells_and_asks_nothing_besides(ledger: Ledger) -> None:
     access = an_access(ledger, **ROOMY)
     open_one = submit(ledger, access, *(a_call(n) for n in range(100)))
     ended = submit(ledger, access, *(a_call(n) for n in range(100)))
     run(ledger, ended.shards[0])
     key = ledger.keys.create(access.tenant, access.user_id, now=NOW)
     for batch_id in (ended.batch_id, open_one.batch_id):
+        with queries(ledger) as besides:
+            found, shown = polled(ledger, key, batch_id)
+        assert (found.tenant, found.user_id) == (access.tenant, access.user_id) if found else None
+        assert besides == []
         with queries(ledger) as asked:
-            found, polled = ledger.polls.find(key, batch_id)
-            assert found is not None
-            assert polled is not None
-            shown = ledger.batch_pages.of(access.tenant.id, polled, after=-1, limit=1000)
-        assert len(asked) == 2, asked
-        assert shown == ledger.batch_pages.one(access.tenant.id, batch_id, after=-1, limit=1000)
+            assert shown == ledger.batch_pages.one(access.tenant.id, batch_id, after=-1, limit=1000)
+        assert len(asked) <= 3
         assert not any("calls.details" in query or "batches.sources" in query for query, _ in asked)
+
+
+def test_a_poll_of_more_calls_than_a_page_holds_counts_them_all(ledger: Ledger) -> None:
+    access = an_access(ledger, **ROOMY)
+    batch_id = submit(ledger, access, *(a_call(n) for n in range(5))).batch_id
+    key = ledger.keys.create(access.tenant, access.user_id, now=NOW)
+    _, shown = ledger.polls.find(key, batch_id, limit=3)
+    assert shown == ledger.batch_pages.one(access.tenant.id, batch_id, after=-1, limit=3)
+    assert shown is not None
+    assert (len(shown.calls), shown.view.pending) == (3, 5)
+
+
+def test_a_poll_of_a_database_that_went_away_is_told_and_the_next_one_connects_again(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger.migrate()
+    access = an_access(ledger, **ROOMY)
+    batch_id = submit(ledger, access, a_call(0)).batch_id
+    key = ledger.keys.create(access.tenant, access.user_id, now=NOW)
+    ledger.database.write(lambda connection: connection.execute(sa.text("alter table shards rename to elsewhere")))
+    with pytest.raises(LedgerUnavailable):
+        polled(ledger, key, batch_id)
+    ledger.database.write(lambda connection: connection.execute(sa.text("alter table elsewhere rename to shards")))
+    assert polled(ledger, key, batch_id)[1] is not None
+    ledger.close()
 
 
 def test_a_list_asks_as_much_for_twenty_batches_as_for_two(ledger: Ledger) -> None:
@@ -279,9 +309,9 @@ def test_a_poll_finds_nothing_without_the_tenants_own_key(ledger: Ledger) -> Non
     access, other = an_access(ledger, **ROOMY), a_tenant(ledger, "other")
     batch_id = submit(ledger, access, a_call(0)).batch_id
     foreign = ledger.keys.create(other, ledger.tenants.ensure_user(other, "ops"), now=NOW)
-    known, polled = ledger.polls.find(foreign, batch_id)
+    known, page_of_it = polled(ledger, foreign, batch_id)
     assert known is not None
-    assert (known.tenant.id, polled) == (other.id, None)
-    assert ledger.polls.find(foreign[:-1] + ("A" if foreign[-1] != "A" else "B"), batch_id) == (None, None)
+    assert (known.tenant.id, page_of_it) == (other.id, None)
+    assert polled(ledger, foreign[:-1] + ("A" if foreign[-1] != "A" else "B"), batch_id) == (None, None)
     assert ledger.keys.revoke(known.key_id, now=NOW)
-    assert ledger.polls.find(foreign, batch_id) == (None, None)
+    assert polled(ledger, foreign, batch_id) == (None, None)
