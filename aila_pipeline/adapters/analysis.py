@@ -39,7 +39,7 @@ class Analysis:
         """Whether these rules, and for a score this checklist for its tenant and segment, would be taken today."""
         if stage is not Stage.SCORES:
             return made_by == INSIGHTS_MAKER
-        tenant_id, _, label = made_by.partition(_FOR)[2].partition(":")
+        tenant_id, label = scored_for(made_by)
         return made_by == _scores_maker(self._checklists.of(tenant_id).of_label(label), tenant_id, label)
 
     def insights_version(self, call: WorkCall) -> Version:
@@ -76,6 +76,12 @@ class Analysis:
         said, figures = self.transcript(call), insights.Insights.model_validate(found)
         scored = scoring.score(said, figures, checklist, answers(call.results))
         return scored.model_dump(mode="json"), ()
+
+
+def scored_for(made_by: str) -> tuple[str, str]:
+    """The tenant's id and the label of the segment for which a maker of scores chose its checklist."""
+    tenant_id, _, label = made_by.partition(_FOR)[2].partition(":")
+    return tenant_id, label
 
 
 def answers(results: Mapping[Stage, StageResult]) -> tuple[Answer, ...] | None:

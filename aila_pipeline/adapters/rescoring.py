@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from aila_pipeline.adapters.analysis import Analysis
+from aila_pipeline.adapters.analysis import Analysis, scored_for
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import StageResult, WorkCall
 from aila_pipeline.adapters.ledger.results import result_row
@@ -32,6 +32,12 @@ def stale_makers(ledger: Ledger, analysis: Analysis) -> dict[Stage, list[str]]:
         stage: [made_by for made_by in ledger.results.makers(stage) if not analysis.is_current(stage, made_by)]
         for stage in RESCORED
     }
+
+
+def stale_scores(ledger: Ledger, analysis: Analysis, tenant_id: str) -> dict[Stage, list[str]]:
+    """Who made scores of this tenant that would be made by another checklist today."""
+    stale = stale_makers(ledger, analysis)[Stage.SCORES]
+    return {Stage.SCORES: [made_by for made_by in stale if scored_for(made_by)[0] == tenant_id]}
 
 
 def rescore(

@@ -1,7 +1,7 @@
 """`aila tenants`: what is set for each tenant.
 
-Lives here: showing and changing it. Does not: what may be set (domain/tenant_rules.py), or making a tenant, which its
-first key or its first drop does.
+Lives here: showing and changing it, and the tenant that a command's options name. Does not: what may be set
+(domain/tenant_rules.py), or making a tenant, which its first key or its first drop does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import typer
 
 from aila_pipeline.adapters.ledger.records import Tenant
 from aila_pipeline.cli.files import check_names
-from aila_pipeline.cli.opening import opened
+from aila_pipeline.cli.opening import Opened, opened
 from aila_pipeline.cli.output import Code, show, show_json
 from aila_pipeline.domain.models import TenantSettings
 from aila_pipeline.domain.tenant_rules import changed
@@ -24,9 +24,9 @@ def show_tenants(home: Path | None, *, as_json: bool) -> int:
     with opened(home) as here:
         found = here.ledger.tenants.all()
     if as_json:
-        show_json([{"tenant": _name(each), "settings": each.settings.model_dump(mode="json")} for each in found])
+        show_json([{"tenant": tenant_name(each), "settings": each.settings.model_dump(mode="json")} for each in found])
     elif found:
-        show(*(line for tenant in found for line in (_name(tenant), _settings(tenant.settings))))
+        show(*(line for tenant in found for line in (tenant_name(tenant), _settings(tenant.settings))))
     else:
         show("no tenant yet; the first key or the first drop makes one")
     return Code.WELL
@@ -34,15 +34,28 @@ def show_tenants(home: Path | None, *, as_json: bool) -> int:
 
 def set_for_tenant(home: Path | None, values: Sequence[str], *, country: str, firm: str) -> int:
     """Change the settings that are named, show them all. SettingInvalid names the one that cannot work."""
-    check_names(country, firm)
     wanted = dict(_split(value) for value in values)
     with opened(home) as here:
-        tenant = here.ledger.tenants.find(country, firm)
-        if tenant is None:
-            raise typer.BadParameter(f"there is no tenant {country}/{firm}; `aila keys create` makes one with a key")
+        tenant = chosen_tenant(here, country, firm)
         tenant = here.ledger.tenants.change_settings(tenant, changed(tenant.settings, wanted))
-    show(_name(tenant), _settings(tenant.settings))
+    show(tenant_name(tenant), _settings(tenant.settings))
     return Code.WELL
+
+
+def chosen_tenant(here: Opened, country: str | None, firm: str | None) -> Tenant:
+    """The tenant that the options name; without them the only one there is."""
+    if country is None and firm is None:
+        known = here.ledger.tenants.all()
+        if len(known) == 1:
+            return known[0]
+        raise typer.BadParameter(f"there are {len(known)} tenants: name one by --country and --firm")
+    if country is None or firm is None:
+        raise typer.BadParameter("--country and --firm belong together")
+    check_names(country, firm)
+    tenant = here.ledger.tenants.find(country, firm)
+    if tenant is None:
+        raise typer.BadParameter(f"there is no tenant {country}/{firm}; `aila keys create` makes one with a key")
+    return tenant
 
 
 def _split(value: str) -> tuple[str, str]:
@@ -52,7 +65,8 @@ def _split(value: str) -> tuple[str, str]:
     return name, text
 
 
-def _name(tenant: Tenant) -> str:
+def tenant_name(tenant: Tenant) -> str:
+    """As people write it: `kz/acme`."""
     return f"{tenant.country}/{tenant.firm}"
 
 

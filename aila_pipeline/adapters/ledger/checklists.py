@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from aila_pipeline.adapters.ledger.checklist_tables import active_checklists, checklists
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.records import Tenant
-from aila_pipeline.domain.scoring import Checklist, plain_segment
+from aila_pipeline.domain.scoring import MAX_SEGMENT_LETTERS, Checklist, plain_segment
 from aila_pipeline.errors import ChecklistConflict, ChecklistInvalid, ChecklistUnknown
 
 
@@ -92,23 +92,35 @@ class Checklists:
 
     def find(self, tenant: Tenant, checklist_id: str, version: str | None = None) -> ImportedChecklist:
         """One version; if none is named the one that is active, else the one imported last. Raises ChecklistUnknown."""
-        of_id = [each for each in self.versions(tenant) if each.id == checklist_id]
+        of_id = self._versions_of(tenant, checklist_id)
         if version is not None:
             of_id = [each for each in of_id if each.version == version]
-        if not of_id:
-            raise ChecklistUnknown("this version" if version is not None else "this id")
+            if not of_id:
+                raise ChecklistUnknown("no version of it has this name")
         return next((each for each in of_id if each.active_for), of_id[0])
+
+    def newest(self, tenant: Tenant, checklist_id: str) -> ImportedChecklist:
+        """The version that was imported last. Raises ChecklistUnknown."""
+        return self._versions_of(tenant, checklist_id)[0]
+
+    def _versions_of(self, tenant: Tenant, checklist_id: str) -> list[ImportedChecklist]:
+        of_id = [each for each in self.versions(tenant) if each.id == checklist_id]
+        if not of_id:
+            raise ChecklistUnknown("none has this id")
+        return of_id
 
     def activate(
         self, tenant: Tenant, checklist_id: str, version: str, segments: Iterable[str] | None = None, *, now: datetime
     ) -> tuple[str, ...]:
         """Let this version score these segments from now on, or if None those that it names itself; returns which.
 
-        Raises ChecklistUnknown when it was not imported.
+        Raises ChecklistUnknown when it was not imported, ChecklistInvalid for what no segment can be called.
         """
         found = self.find(tenant, checklist_id, version)
         wanted = found.checklist.segments if segments is None else segments
         served = tuple(dict.fromkeys(map(plain_segment, wanted)))
+        if not all(1 <= len(segment) <= MAX_SEGMENT_LETTERS for segment in served):
+            raise ChecklistInvalid(f"a segment has 1 to {MAX_SEGMENT_LETTERS} letters")
         chosen = {"checklist_id": checklist_id, "version": version, "activated_at": now}
 
         def change(connection: sa.Connection) -> None:

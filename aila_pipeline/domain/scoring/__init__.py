@@ -4,14 +4,14 @@ Lives here: the names that others use. checklist.py says what a checklist is, ch
 chooses one for a call, phrases.py finds what was said, verdicts.py judges.
 """
 
-from aila_pipeline.domain.scoring.checklist import ANY_SEGMENT, Checklist, plain_segment
+from aila_pipeline.domain.scoring.checklist import MAX_SEGMENT_LETTERS, Checklist, plain_segment
 from aila_pipeline.domain.scoring.checklist_file import parse_checklist, parse_checklists
 from aila_pipeline.domain.scoring.phrases import Evidence
 from aila_pipeline.domain.scoring.selection import Selection, choose, segment_label
 from aila_pipeline.domain.scoring.verdicts import ItemScore, Score, Verdict, score
 
 __all__ = [
-    "ANY_SEGMENT",
+    "MAX_SEGMENT_LETTERS",
     "VERSION",
     "Checklist",
     "Evidence",
@@ -27,5 +27,5 @@ __all__ = [
     "segment_label",
 ]
 
-VERSION = "1"
+VERSION = "2"
 """Raised when the same transcript, insights and checklist would give another score."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -181,12 +182,12 @@ class Checklist(Frozen):
                 raise ValueError(f"{count} items have the id {item_id!r}")
         return self
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of what the checklist asks. Comments, blank lines and the order of keys do not change it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
-    @property
+    @cached_property
     def questions(self) -> tuple[Question, ...]:
         """What a language model has to answer before a call can be held against all of it."""
         return tuple(Question(id=item.id, text=item.ask) for item in self.items if isinstance(item, QuestionItem))

@@ -4,19 +4,28 @@ Lives here: the search. Does not: what is searched for and what follows (verdict
 
 A phrase of n words is compared with each stretch of n - 1, n and n + 1 words of one turn, by rapidfuzz's `ratio`
 (100 * (1 - insertions and deletions / letters of both)): n - 1 and n + 1 because recognisers join and part words.
+A checklist's phrases are looked for together: one table of phrases by stretches costs a tenth of phrase by phrase.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from math import inf
+from typing import TYPE_CHECKING
 
+import numpy as np
 from rapidfuzz import fuzz, process
 
-from aila_pipeline.domain.models import Frozen, Role, Transcript
+from aila_pipeline.domain.models import Frozen, Role, Transcript, Turn
 from aila_pipeline.domain.scoring.checklist import Speaker
 from aila_pipeline.domain.words import tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.float64]
 
 
 class Evidence(Frozen):
@@ -29,18 +38,100 @@ class Evidence(Frozen):
 
 
 @dataclass(frozen=True)
-class _Token:
-    """One comparable word, and where it was said."""
+class Search:
+    """What is looked for. Only stretches that end at or after `after` and begin at or before `before` count."""
 
+    phrase: str
+    role: Speaker
+    similarity: float
+    after: float = -inf
+    before: float = inf
+
+
+Hit = tuple[float, Evidence]
+"""How alike (0..100), and where."""
+
+
+@dataclass(frozen=True)
+class _Said:
+    """The comparable words of one role in the order said, as columns: whose they are, and where in `text` each lies.
+
+    A word such as "twenty-five" is two comparable ones, and a dash alone is none.
+    """
+
+    words: list[tuple[Turn, int]]
+    """The turn, and which of its words."""
+    turns: Numbers
+    """Number of the turn, so that no stretch runs over its end."""
+    starts: Numbers
+    ends: Numbers
     text: str
-    turn: int
-    word: int
-    start: float
-    end: float
+    begins: NDArray[np.intp]
+    stops: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, turns: Iterable[Turn]) -> _Said:
+        heard = [
+            (turn, number, at, part)
+            for number, turn in enumerate(turns)
+            for at, word in enumerate(turn.words)
+            for part in _comparable(word.text)
+        ]
+        words = [turn.words[at] for turn, _, at, _ in heard]
+        stops = np.cumsum([len(part) + 1 for *_, part in heard], dtype=np.intp) - 1
+        return cls(
+            words=[(turn, at) for turn, _, at, _ in heard],
+            turns=np.array([number for _, number, _, _ in heard], dtype=float),
+            starts=np.array([word.start for word in words], dtype=float),
+            ends=np.array([word.end for word in words], dtype=float),
+            text=" ".join(part for *_, part in heard),
+            begins=stops - np.array([len(part) for *_, part in heard], dtype=np.intp),
+            stops=stops,
+        )
+
+    def evidence(self, first: int, last: int) -> Evidence:
+        """These comparable words as they were heard."""
+        turn, begin = self.words[first]
+        heard = turn.words[begin : self.words[last][1] + 1]
+        quote = " ".join(word.text.strip() for word in heard)
+        return Evidence(start=heard[0].start, quote=quote, role=turn.role)
 
 
-_Windows = list[tuple[str, _Token, _Token]]
-"""Stretches of a fixed number of words: the text, the first word and the last."""
+@dataclass(frozen=True)
+class _Stretches:
+    """All stretches of so many words that a role said, by the number of their first word."""
+
+    said: _Said
+    length: int
+    firsts: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, said: _Said, length: int) -> _Stretches:
+        count = len(said.words) - length + 1 if length else 0
+        one_turn = said.turns[: max(0, count)] == said.turns[length - 1 :] if count > 0 else np.zeros(0, dtype=bool)
+        return cls(said, length, np.nonzero(one_turn)[0])
+
+    def compared(self, phrases: list[str], similarity: float) -> Numbers:
+        """How alike each phrase and each stretch are; 0 for less than `similarity`."""
+        begins, stops = self.said.begins[self.firsts], self.said.stops[self.firsts + self.length - 1]
+        texts = [self.said.text[begin:stop] for begin, stop in zip(begins.tolist(), stops.tolist(), strict=True)]
+        table: Numbers = process.cdist(phrases, texts, scorer=fuzz.ratio, score_cutoff=similarity, dtype=np.float64)
+        return table
+
+    def best(self, search: Search, alike: Numbers) -> tuple[float, int] | None:
+        """How alike the best stretch for the search is, and its first word; `alike` is the phrase's row."""
+        fits = alike >= search.similarity
+        if search.before < inf:
+            fits &= self.said.starts[self.firsts] <= search.before
+        if search.after > -inf:
+            fits &= self.said.ends[self.firsts + self.length - 1] >= search.after
+        (found,) = np.nonzero(fits)
+        if not len(found):
+            return None
+        if search.after > -inf:
+            found = found[::-1]
+        at = int(found[np.argmax(alike[found])])
+        return float(alike[at]), int(self.firsts[at])
 
 
 @dataclass
@@ -48,7 +139,6 @@ class Speech:
     """A transcript made ready to be searched for many phrases."""
 
     transcript: Transcript
-    _windows: dict[tuple[Speaker, int, float, float], _Windows] = field(default_factory=dict)
 
     @cached_property
     def begin(self) -> float:
@@ -69,56 +159,52 @@ class Speech:
         words = ((abs(word.start - seconds), turn.role) for turn in self.transcript.turns for word in turn.words)
         return min(words, key=lambda known: known[0], default=(0.0, Role.UNKNOWN))[1]
 
-    def find(
-        self, phrase: str, role: Speaker, similarity: float, after: float = -inf, before: float = inf
-    ) -> tuple[float, Evidence] | None:
-        """The best place of a phrase and how good it is (0..100).
+    def find(self, searches: Iterable[Search]) -> dict[Search, Hit]:
+        """The best place of each phrase that was said.
 
-        Only stretches that end at or after `after` and begin at or before `before` (seconds) count. Of several
-        equally good ones the earliest is taken, or the last when the search is bounded by `after`: what is looked
-        for at the end of a call is shown there.
+        Of several equally good places the earliest is taken, or the last when the search is bounded by `after`: what
+        is looked for at the end of a call is shown there.
         """
-        wanted = tokens(phrase)
-        best: tuple[float, Evidence] | None = None
-        for length in (len(wanted), len(wanted) + 1, len(wanted) - 1):
-            windows = self._of(role, length, after, before)
-            found = process.extractOne(
-                " ".join(wanted), [text for text, _, _ in windows], scorer=fuzz.ratio, score_cutoff=similarity
-            )
-            if found is not None and (best is None or found[1] > best[0]):
-                _, first, last = windows[found[2]]
-                best = found[1], self._evidence(first, last)
-        return best
+        wanted = list(dict.fromkeys(searches))
+        found: dict[Search, Hit] = {}
+        for role in dict.fromkeys(search.role for search in wanted):
+            mine = [search for search in wanted if search.role == role]
+            found.update(self._found(role, mine))
+        return found
 
-    def _of(self, role: Speaker, length: int, after: float, before: float) -> _Windows:
-        """The windows of so many words in the role's turns and in this time, made once, the preferred ones first."""
-        key = role, length, after, before
-        if key not in self._windows:
-            windows = [
-                (" ".join(token.text for token in run[at : at + length]), run[at], run[at + length - 1])
-                for run in (self._runs if length else ())
-                for at in range(len(run) - length + 1)
-                if role in {"any", self.transcript.turns[run[0].turn].role}
-                and run[at].start <= before
-                and run[at + length - 1].end >= after
-            ]
-            self._windows[key] = windows if after == -inf else windows[::-1]
-        return self._windows[key]
+    def _found(self, role: Speaker, searches: list[Search]) -> Iterator[tuple[Search, Hit]]:
+        """The same, for the searches of one role."""
+        said = _Said.of(turn for turn in self.transcript.turns if role in {"any", turn.role})
+        lengths = {search: len(_comparable(search.phrase)) for search in searches}
+        compared = {length: _compared(_Stretches.of(said, length), lengths) for length in _near(lengths.values())}
+        for search, length in lengths.items():
+            best: tuple[float, int, int] | None = None
+            # As many words as the phrase has go first: an equally good stretch of more or fewer changes nothing.
+            for near in (length, length + 1, length - 1):
+                stretches, rows = compared[near]
+                hit = stretches.best(search, rows[search]) if search in rows else None
+                if hit is not None and (best is None or hit[0] > best[0]):
+                    best = (*hit, near)
+            if best is not None:
+                alike, first, near = best
+                yield search, (alike, said.evidence(first, first + near - 1))
 
-    @cached_property
-    def _runs(self) -> list[list[_Token]]:
-        """The comparable words of each turn that has any."""
-        runs = [
-            [
-                _Token(text, at, n, word.start, word.end)
-                for n, word in enumerate(turn.words)
-                for text in tokens(word.text)
-            ]
-            for at, turn in enumerate(self.transcript.turns)
-        ]
-        return [run for run in runs if run]
 
-    def _evidence(self, first: _Token, last: _Token) -> Evidence:
-        turn = self.transcript.turns[first.turn]
-        heard = turn.words[first.word : last.word + 1]
-        return Evidence(start=heard[0].start, quote=" ".join(word.text.strip() for word in heard), role=turn.role)
+def _compared(stretches: _Stretches, lengths: Mapping[Search, int]) -> tuple[_Stretches, dict[Search, Numbers]]:
+    """How alike the stretches are to each phrase of about as many words that comes near to any of them."""
+    near = [search for search, length in lengths.items() if abs(length - stretches.length) <= 1]
+    if not len(stretches.firsts) or not near:
+        return stretches, {}
+    phrases = [" ".join(_comparable(search.phrase)) for search in near]
+    table = stretches.compared(phrases, min(search.similarity for search in near))
+    return stretches, {near[row]: table[row] for row in np.nonzero(table.any(axis=1))[0]}
+
+
+@lru_cache(maxsize=16_384)
+def _comparable(text: str) -> tuple[str, ...]:
+    """`tokens`, remembered: calls are made of the same few thousand words, and checklists of the same phrases."""
+    return tuple(tokens(text))
+
+
+def _near(lengths: Iterable[int]) -> set[int]:
+    return {near for length in lengths for near in (length - 1, length, length + 1)}

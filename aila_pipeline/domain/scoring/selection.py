@@ -56,7 +56,7 @@ def segment_label(segment_type: str | None) -> str:
     plain = plain_segment(segment_type or "")
     if len(plain) <= _LABEL_LETTERS and plain.isprintable():
         return plain
-    cut = "".join(filter(str.isprintable, plain[:_CUT_LETTERS]))
+    cut = "".join(filter(str.isprintable, plain[:_CUT_LETTERS])).strip()
     return f"{cut}~{hashlib.sha256(plain.encode()).hexdigest()[:16]}"
 
 
