@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
-from aila_pipeline.api import batches, calls, health, signed_puts, uploads
+from aila_pipeline.api import batches, calls, health, people, signed_puts, uploads
 from aila_pipeline.api.access import LastUse
 from aila_pipeline.api.documentation import describe
 from aila_pipeline.api.envelopes import contract_of, failure
@@ -47,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(signed_puts.router, prefix=prefix)
         app.include_router(batches.router, prefix=prefix)
         app.include_router(calls.router, prefix=prefix)
+        app.include_router(people.router, prefix=prefix)
     app.include_router(health.router)
     app.add_exception_handler(AilaError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -30,7 +30,7 @@ MOST = 500
 USUAL = 100
 LONGEST_ID = 255
 
-_CALL_ID = re.compile(r"aila_[0-9a-z]{1,60}")
+CALL_ID = re.compile(r"aila_[0-9a-z]{1,60}")
 _POSITION = re.compile(r"[0-9]{1,9}")
 _BATCH_ID = re.compile(r"batch_[0-9a-z]{1,60}")
 # A `+` that was not written as %2B arrives as a blank; after a time of day nothing else can be meant.
@@ -79,7 +79,7 @@ def list_calls(
         before=_moment("to", before, zone),
     )
     query = (access.tenant.id, batch_id, sorted(wanted.statuses), external_id, wanted.since, wanted.before)
-    form = _POSITION if batch_id else _CALL_ID
+    form = _POSITION if batch_id else CALL_ID
     after = cursors.place_in(cursor, *query, form=form) if cursor else None
     page = _page(held, access, wanted, batch_id=batch_id, after=after, limit=limit)
     last = page.calls[-1] if page.more else None
@@ -94,7 +94,7 @@ def list_calls(
 @router.get("/calls/{call_id}")
 def show_call(request: Request, access: Caller, held: Held, call_id: str) -> Response:
     """One call in full. A call of another tenant is answered as one that does not exist."""
-    call = held.ledger.whole_calls.find(access.tenant.id, call_id) if _CALL_ID.fullmatch(call_id) else None
+    call = held.ledger.whole_calls.find(access.tenant.id, call_id) if CALL_ID.fullmatch(call_id) else None
     if call is None:
         raise NotFound()
     findings = load_findings(held.store, call.details, call.results)

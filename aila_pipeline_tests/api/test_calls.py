@@ -39,6 +39,7 @@ from aila_pipeline_tests.adapters.ledger.builders import (
     received,
     run,
 )
+from aila_pipeline_tests.adapters.ledger.test_people import versions
 from aila_pipeline_tests.api.conftest import Party, Site, a_site, settings_for
 from aila_pipeline_tests.domain.conversations import CHECKLISTS, heard, words
 
@@ -141,6 +142,7 @@ def a_whole_call(site: Site, source: ArchiveSource | UrlSource | None = None) ->
         score, _ = analysis.score(call, insights)
         work.save(call, a_version(Stage.INSIGHTS), insights, seconds=0.1)
         work.save(call, a_version(Stage.SCORES), score, seconds=0.1)
+        site.ledger.people.match(work, versions([call]))
         work.end([(call, {})])
     return call.id
 
@@ -337,8 +339,15 @@ def test_a_call_in_full_has_all_that_was_said_and_found(site: Site) -> None:
     call = data(site.acme, f"/calls/{a_whole_call(site)}")
     assert (call["status"], call["progress"], call["error"]) == ("completed", None, None)
     assert (call["external_id"], call["partner_call_id"]) == ("call_12345", "CALL-001")
-    assert call["user"] == {"name": "John Smith", "email": "john@acme.example", "group": "north"}
-    assert call["contact"] == {"name": "Ann Lee", "phone": "+77012345678", "email": "ann@example.org"}
+    (user,) = data(site.acme, "/users", email="john@acme.example")["users"]
+    (contact,) = data(site.acme, "/contacts")["contacts"]
+    assert call["user"] == {"id": user["id"], "name": "John Smith", "email": "john@acme.example", "group": "north"}
+    assert call["contact"] == {
+        "id": contact["id"],
+        "name": "Ann Lee",
+        "phone": "+77012345678",
+        "email": "ann@example.org",
+    }
     assert (call["call_date"], call["direction"], call["segment_type"]) == ("2026-01-15T12:00:00Z", "outbound", "sales")
     assert call["metadata"] == {"campaign": "Q1 2025"}
     assert call["audio"] == {"sha256": SHA, "seconds": 60.0, "channels": 2, "format": "mp3"}

@@ -248,6 +248,27 @@ def test_calls_answer_as_described(site: Site, truth: Truth, prefix: str) -> Non
     assert {status for _, path, status in truth.seen if path == address} == {200, 401, 404, 422}
 
 
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_people_answer_as_described(site: Site, truth: Truth, prefix: str) -> None:
+    a_whole_call(site)
+    for kind in ("contacts", "users"):
+        address = f"{prefix}/{kind}"
+        answer = truth.hold(site.acme.get(address, params={"limit": 1})).json()
+        one = f"{address}/{(answer.get('data') or answer)[kind][0]['id']}"
+        truth.hold(site.acme.get(address, params={"email": "nobody@example.org"}))
+        truth.hold(site.acme.get(address, params={"cursor": "made-up"}))
+        truth.hold(site.stranger.get(address))
+        truth.hold(site.acme.get(one))
+        truth.hold(site.other.get(one))
+        truth.hold(site.stranger.get(one))
+        truth.hold(site.acme.get(f"{one}/calls"))
+        truth.hold(site.acme.get(f"{one}/calls", params={"limit": 0}))
+        truth.hold(site.other.get(f"{one}/calls"))
+        truth.hold(site.stranger.get(f"{one}/calls"))
+
+    assert len({(path, status) for _, path, status in truth.seen}) == 2 * (3 + 3 + 4)
+
+
 def test_the_house_answers_as_described(site: Site, truth: Truth) -> None:
     for address in ("/healthz", "/readyz", "/metrics"):
         truth.hold(site.stranger.get(address))

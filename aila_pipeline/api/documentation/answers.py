@@ -197,18 +197,20 @@ class CallPage(BaseModel):
 
 
 class User(BaseModel):
-    """Who of the tenant's made or took the call."""
+    """Who of the tenant's made or took the call, as the call says; `id` is the user that it was matched with."""
 
+    id: str | None
     name: str | None
     email: str | None
     group: str | None
 
 
 class Contact(BaseModel):
-    """Whom it was with."""
+    """Whom it was with, as the call says; `id` is the contact that it was matched with."""
 
+    id: str | None
     name: str | None
-    phone: str | None = Field(description="E.164")
+    phone: str | None = Field(description="E.164; as given where it cannot be a number")
     email: str | None
 
 

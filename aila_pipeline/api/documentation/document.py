@@ -48,6 +48,8 @@ _HEADERS: dict[str, Json] = {
 _PLACES: dict[str, Json] = {
     "batch_id": {"description": "as its submission was answered", "example": examples.BATCH["batch_id"]},
     "call_id": {"description": "`id` of a list of calls, `aila_call_id` of a batch", "example": examples.CALL["id"]},
+    "contact_id": {"description": "`id` of a list of contacts", "example": examples.CONTACT["id"]},
+    "user_id": {"description": "`id` of a list of users", "example": examples.USER["id"]},
     "token": {"description": "as step 1 gave it, within the URL"},
 }
 

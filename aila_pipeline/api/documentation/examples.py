@@ -10,6 +10,7 @@ from typing import Any
 Json = dict[str, Any]
 
 _CALL, _BATCH = "aila_01kf0rdqg0vb0q3fvakzxk8kc0", "batch_01kf0rdqg091k3x00g25akgec3"
+_CONTACT, _USER = "contact_01kf0rf8zr6m8wq1v4k3t9y2xe", "user_01kf0rf8zr3j7hd5c0b2n6p4sa"
 _RUN = "6f0c1f0e-7a0c-4f0f-9a33-2f4c5d1f8b11"
 _FOLDER = "kz/acme/0198c7a2-7a41-7c3e-9d52-3f1f0f6f7d11"
 
@@ -119,6 +120,29 @@ CALLS: Json = {
     ],
     "next_cursor": "g77kG95kK-iuYWlsYV8wMWtmMHJkcWcwdmIwcTNmdmFrenhrOGtjMA",
 }
+_CONTACT_SHOWN: Json = {
+    "id": _CONTACT,
+    "phone": "+15551234567",
+    "email": "john@example.com",
+    "name": "John Doe",
+    "created_at": "2025-01-15T16:03:00Z",
+}
+CONTACTS: Json = {"contacts": [_CONTACT_SHOWN], "next_cursor": None}
+CONTACT: Json = _CONTACT_SHOWN | {
+    "observations": [
+        {"field": "name", "value": "J. Doe", "call_id": _CALL, "created_at": "2025-01-15T16:03:00Z"},
+    ]
+}
+_USER_SHOWN: Json = {
+    "id": _USER,
+    "login": "agent@company.com",
+    "email": "agent@company.com",
+    "name": None,
+    "group": None,
+    "created_at": "2025-01-15T16:03:00Z",
+}
+USERS: Json = {"users": [_USER_SHOWN], "next_cursor": None}
+USER: Json = _USER_SHOWN | {"observations": []}
 CALL: Json = {
     "id": _CALL,
     "external_id": "call_12345",
@@ -131,8 +155,8 @@ CALL: Json = {
     "progress": None,
     "error": None,
     "warnings": ["MONO_AUDIO"],
-    "user": {"name": None, "email": "agent@company.com", "group": None},
-    "contact": {"name": "John Doe", "phone": "+15551234567", "email": "john@example.com"},
+    "user": {"id": _USER, "name": None, "email": "agent@company.com", "group": None},
+    "contact": {"id": _CONTACT, "name": "John Doe", "phone": "+15551234567", "email": "john@example.com"},
     "call_date": "2025-01-15T14:30:00Z",
     "direction": "outbound",
     "segment_type": "sales",

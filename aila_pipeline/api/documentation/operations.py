@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from aila_pipeline.api.documentation import answers, examples, requests
+from aila_pipeline.api.documentation import answers, examples, people, requests
 from aila_pipeline.api.documentation import refusals as no
 from aila_pipeline.api.documentation.requests import Json
 from aila_pipeline.errors import AilaError
@@ -133,6 +133,50 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "newest data of its call.",
         answers=((answers.WholeCall, examples.CALL),),
         refusals=(*_READ, no.NOT_FOUND),
+    ),
+    ("get", "/contacts"): Operation(
+        id="list_contacts",
+        summary="List contacts, newest first",
+        description="Whom the tenant's calls were with, as far as they are analysed. `phone` and `email` are matched "
+        "exactly, in whatever way they are written; a number without country code is in the tenant's own region.",
+        answers=((people.ContactPage, examples.CONTACTS),),
+        refusals=(*_READ, no.INVALID),
+    ),
+    ("get", "/contacts/{contact_id}"): Operation(
+        id="show_contact",
+        summary="Show a contact",
+        description="With every value that a call gave and that is not the one that is kept: nothing that is known "
+        "is overwritten by a call.",
+        answers=((people.WholeContact, examples.CONTACT),),
+        refusals=(*_READ, no.NOT_FOUND),
+    ),
+    ("get", "/contacts/{contact_id}/calls"): Operation(
+        id="list_calls_of_contact",
+        summary="List the calls with a contact, newest first",
+        description="Page by page, as the list of all calls.",
+        answers=((answers.CallPage, examples.CALLS),),
+        refusals=(*_READ, no.NOT_FOUND, no.INVALID),
+    ),
+    ("get", "/users"): Operation(
+        id="list_users",
+        summary="List users, newest first",
+        description="Who speaks in the tenant's calls, and who submits for it. `email` is matched exactly.",
+        answers=((people.UserPage, examples.USERS),),
+        refusals=(*_READ, no.INVALID),
+    ),
+    ("get", "/users/{user_id}"): Operation(
+        id="show_user",
+        summary="Show a user",
+        description="With every name and group that a call gave and that is not the one that is kept.",
+        answers=((people.WholeUser, examples.USER),),
+        refusals=(*_READ, no.NOT_FOUND),
+    ),
+    ("get", "/users/{user_id}/calls"): Operation(
+        id="list_calls_of_user",
+        summary="List the calls of a user, newest first",
+        description="Page by page, as the list of all calls.",
+        answers=((answers.CallPage, examples.CALLS),),
+        refusals=(*_READ, no.NOT_FOUND, no.INVALID),
     ),
 }
 """By method and address."""

@@ -58,7 +58,7 @@ def changed(ledger: Ledger, **settings: Any) -> Tenant:
     return ledger.tenants.change_settings(a_tenant(ledger), TenantSettings(**settings))
 
 
-PERSON = {"user_email": "ann@acme.example", "contact_phone": "+77012345678", "contact_name": "John Doe"}
+PERSON: dict[str, Any] = {"user_email": "ann@acme.example", "contact_phone": "+77012345678", "contact_name": "John Doe"}
 
 
 def test_new_people_are_made_and_linked_with_their_call_and_its_result(ledger: Ledger) -> None:
