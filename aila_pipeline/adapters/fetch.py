@@ -206,7 +206,7 @@ class Fetcher:
 
 
 @cache
-def _agent() -> str:
+def agent() -> str:
     """Who asks; the version is read from the installed files once."""
     return f"aila-pipeline/{version('aila-pipeline')}"
 
@@ -215,7 +215,7 @@ def _sent(url: WebUrl, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """All headers of a request; nothing else is sent."""
     all_of_them = {
         "Host": url.host_header,
-        "User-Agent": _agent(),
+        "User-Agent": agent(),
         "Accept": "*/*",
         "Accept-Encoding": "identity",
         "Connection": "close",

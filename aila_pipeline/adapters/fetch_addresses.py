@@ -104,7 +104,7 @@ class Addresses:
         if url.place in self._allow:
             return
         if url.port not in self._ports:
-            raise SourceNotAllowed("its port is not open to audio")
+            raise SourceNotAllowed("its port is not open")
         literal = _parsed(url.host)
         if literal is not None and not is_public(literal):
             raise SourceNotAllowed("its address is not on the public internet")

@@ -1,4 +1,4 @@
-"""Fixtures of the adapters' tests: each object store, fresh and empty."""
+"""Fixtures of the adapters' tests: each object store and each ledger, fresh and empty."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from aila_pipeline.adapters.directory_store import DirectoryStore
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.s3_store import S3Store
 from aila_pipeline_tests import services
+from aila_pipeline_tests.adapters.ledger.conftest import ledger, migrated_file, migrated_schema
+
+__all__ = ["ledger", "migrated_file", "migrated_schema"]
 
 SMALLEST_PART = 5 * 1024 * 1024
 """S3 takes no smaller part but the last; small here, so that a test of parts needs few bytes."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -84,9 +84,12 @@ class Destinations:
 
     def find(self, destination: str) -> Destination | None:
         """The destination of this id, removed or not."""
-        query = _ALL.where(destinations.c.id == destination)
-        row = self._database.read(lambda connection: connection.execute(query).one_or_none())
-        return _destination(row) if row else None
+        return self.named([destination]).get(destination)
+
+    def named(self, ids: Sequence[str]) -> dict[str, Destination]:
+        """The destinations of these ids, removed or not."""
+        query = _ALL.where(destinations.c.id.in_(ids))
+        return self._database.read(lambda connection: {row.id: _destination(row) for row in connection.execute(query)})
 
     def all(self, *, removed: bool = False) -> list[Destination]:
         """Every destination, the oldest first; those that were removed only if asked for."""

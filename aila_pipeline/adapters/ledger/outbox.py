@@ -18,7 +18,7 @@ that time is over: it may then be sent twice, under the same id, but never be lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -62,6 +62,15 @@ class Settled:
     rest: Rest | None = None
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Up to so many messages of a destination, to be in hand until then."""
+
+    destination_id: str
+    most: int
+    until: datetime
+
+
 class Outbox:
     """All messages of all tenants."""
 
@@ -74,25 +83,18 @@ class Outbox:
         query = sa.select(destinations.c.id, destinations.c.kind).where(_awake(now), mine).order_by(destinations.c.id)
         return self._database.read(lambda connection: [(row.id, row.kind) for row in connection.execute(query)])
 
-    def claim(self, destination: str, token: str, *, most: int, now: datetime, until: datetime) -> list[Message]:
-        """Take up to `most` of the destination's messages in hand until then, oldest first. `token` names the taker."""
-        wanted = (
-            sa.select(outbox.c.id)
-            .where(outbox.c.destination_id == destination, _claimable(now))
-            .order_by(outbox.c.not_before, outbox.c.id)
-            .limit(most)
-            # Whom another claimer is just taking is left to it; SQLite's writers take turns anyway.
-            .with_for_update(skip_locked=True, of=outbox)
-        )
+    def claim(self, wanted: Iterable[Wanted], token: str, *, now: datetime) -> list[Message]:
+        """Take messages of some destinations in hand, the oldest of each first. `token` names the taker."""
 
         def change(connection: sa.Connection) -> list[Message]:
-            ids = connection.scalars(wanted).all()
-            if not ids:
-                return []
-            mine = sa.and_(outbox.c.id.in_(ids), outbox.c.state == "waiting", _free(now))
-            taken = sa.update(outbox).where(mine).values(claim_token=token, claimed_until=until)
-            rows = connection.execute(taken.returning(outbox)).all()
-            return sorted((message_of(row) for row in rows), key=lambda message: message.id)
+            taken: list[Message] = []
+            for each in wanted:
+                ids = connection.scalars(_oldest(each, now)).all()
+                if ids:
+                    mine = sa.and_(outbox.c.id.in_(ids), outbox.c.state == "waiting", _free(now))
+                    query = sa.update(outbox).where(mine).values(claim_token=token, claimed_until=each.until)
+                    taken += [message_of(row) for row in connection.execute(query.returning(outbox))]
+            return sorted(taken, key=lambda message: message.id)
 
         return self._database.write(change)
 
@@ -214,6 +216,17 @@ def _awake(now: datetime) -> sa.ColumnElement[bool]:
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < now)
+
+
+def _oldest(wanted: Wanted, now: datetime) -> sa.Select[tuple[str]]:
+    return (
+        sa.select(outbox.c.id)
+        .where(outbox.c.destination_id == wanted.destination_id, _claimable(now))
+        .order_by(outbox.c.not_before, outbox.c.id)
+        .limit(wanted.most)
+        # Whom another claimer is just taking is left to it; SQLite's writers take turns anyway.
+        .with_for_update(skip_locked=True, of=outbox)
+    )
 
 
 def _claimable(now: datetime) -> sa.ColumnElement[bool]:

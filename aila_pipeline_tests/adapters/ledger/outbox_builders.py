@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.destinations import Destination
-from aila_pipeline.adapters.ledger.outbox import Message, Settled
+from aila_pipeline.adapters.ledger.outbox import Message, Settled, Wanted
 from aila_pipeline.adapters.ledger.outbox_tables import outbox
 from aila_pipeline.adapters.ledger.records import Tenant
 from aila_pipeline.domain.deliveries import Notice, usual
@@ -55,7 +55,7 @@ def claim(
 ) -> list[Message]:
     """Take what is due in hand for a minute; without `now`, late enough for all that was written."""
     now = now or later(ledger)
-    return ledger.outbox.claim(place.id, token, most=most, now=now, until=now + MINUTE)
+    return ledger.outbox.claim([Wanted(place.id, most, now + MINUTE)], token, now=now)
 
 
 def later(ledger: Ledger) -> datetime:

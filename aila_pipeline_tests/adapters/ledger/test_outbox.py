@@ -10,7 +10,7 @@ import pytest
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.destinations import REMOVED
-from aila_pipeline.adapters.ledger.outbox import Settled
+from aila_pipeline.adapters.ledger.outbox import Settled, Wanted
 from aila_pipeline.adapters.ledger.outbox_tables import destinations, outbox
 from aila_pipeline.domain.deliveries import Backoff, Notice
 from aila_pipeline_tests.adapters.ledger.builders import NOW, a_tenant, rows, run
@@ -217,7 +217,7 @@ def claim_all_at_once(ledger: Ledger, claimers: int, calls: int) -> None:
     def work(number: int) -> list[str]:
         mine, token, got = Ledger(url_of(ledger)), f"claimer {number}", list[str]()
         barrier.wait(timeout=60)
-        while taken := mine.outbox.claim(place.id, token, most=3, now=now, until=now + MINUTE):
+        while taken := mine.outbox.claim([Wanted(place.id, 3, now + MINUTE)], token, now=now):
             got += [message.id for message in taken]
             mine.outbox.settle([Settled(message, "delivered") for message in taken], token, now=now)
         mine.close()
