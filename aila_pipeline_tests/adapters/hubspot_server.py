@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -161,5 +161,6 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": "application/json;charset=utf-8", **headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # Who has given up waiting hears nothing.
+            self.end_headers()
+            self.wfile.write(body)
