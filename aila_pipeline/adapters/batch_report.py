@@ -83,6 +83,7 @@ def _reported(view: CallView, results: dict[Stage, StageResult], store: ObjectSt
         audio=found.audio,
         transcript=found.transcript,
         insights=found.insights,
+        summary=found.summary,
         score=found.score,
     )
 

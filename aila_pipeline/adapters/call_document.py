@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from aila_pipeline.adapters.analysis import load_transcript
 from aila_pipeline.adapters.ledger.call_pages import ListedCall
 from aila_pipeline.adapters.ledger.call_views import iso
+from aila_pipeline.adapters.ledger.model_requests import Usage
 from aila_pipeline.adapters.ledger.records import StageResult
 from aila_pipeline.adapters.ledger.whole_calls import Attempt, WholeCall
 from aila_pipeline.adapters.objects import ObjectStore
@@ -23,9 +24,10 @@ from aila_pipeline.domain.insights import Insights
 from aila_pipeline.domain.models import ArchiveSource, AudioFacts, CallDetails, Transcript
 from aila_pipeline.domain.scoring import Score
 from aila_pipeline.domain.status import CallStatus, Stage
+from aila_pipeline.domain.summary import Summary
 from aila_pipeline.errors import ObjectMissing
 
-STAGES = (Stage.CALL_AUDIO, Stage.TRANSCRIPTS, Stage.INSIGHTS, Stage.SCORES)
+STAGES = (Stage.CALL_AUDIO, Stage.TRANSCRIPTS, Stage.INSIGHTS, Stage.SCORES, Stage.SUMMARIES)
 """The stages that find something about a call."""
 
 
@@ -36,13 +38,14 @@ class Findings:
     audio: AudioFacts | None
     transcript: Transcript | None
     insights: Insights | None
+    summary: Summary | None
     score: Score | None
     """None as well where no checklist fits the call."""
 
 
 def load_findings(store: ObjectStore, details: CallDetails | None, results: Mapping[Stage, StageResult]) -> Findings:
     """The findings behind the results. A transcript whose object is gone is None; `aila verify` tells of it."""
-    audio, heard, insights, score = (results.get(stage) for stage in STAGES)
+    audio, heard, insights, score, summary = (results.get(stage) for stage in STAGES)
     try:
         transcript = load_transcript(store, heard, details) if heard else None
     except ObjectMissing:
@@ -51,6 +54,7 @@ def load_findings(store: ObjectStore, details: CallDetails | None, results: Mapp
         audio=AudioFacts.model_validate(audio.document) if audio else None,
         transcript=transcript,
         insights=Insights.model_validate(insights.document) if insights else None,
+        summary=Summary.model_validate(summary.document) if summary else None,
         score=Score.model_validate(score.document) if score and score.document["checklist"] else None,
     )
 
@@ -90,7 +94,7 @@ def whole_document(call: WholeCall, findings: Findings, *, dagster_url: str) -> 
         "metadata": details.metadata if details else {},
         "audio": _audio(findings.audio),
         "transcript": _transcript(findings.transcript),
-        "insights": findings.insights.model_dump(mode="json") if findings.insights else None,
+        "insights": _insights(findings, call.usage),
         "score": findings.score.model_dump(mode="json", exclude={"digest"}) if findings.score else None,
         "created_at": iso(call.created_at),
         "started_at": iso(newest.started_at) if newest else None,
@@ -166,6 +170,18 @@ def _audio(facts: AudioFacts | None) -> dict[str, Any] | None:
 
 def _transcript(said: Transcript | None) -> dict[str, Any] | None:
     return said.model_dump(mode="json", include={"language", "model", "turns"}) if said else None
+
+
+def _insights(found: Findings, usage: Usage) -> dict[str, Any] | None:
+    """The figures, and beside them what a language model made of the conversation, if one is configured."""
+    if found.insights is None:
+        return None
+    conversation: dict[str, Any] | None = None
+    if found.summary is not None:
+        conversation = {"language_model": None}
+        if found.summary.language_model is not None:
+            conversation = found.summary.model_dump(mode="json") | {"usage": usage.document()}
+    return found.insights.model_dump(mode="json") | {"conversation": conversation}
 
 
 def _attempt(each: Attempt) -> dict[str, Any]:

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aila_pipeline.domain.models import Role
 from aila_pipeline.domain.report import BatchReport, ReportedCall, ReportedError, render
 from aila_pipeline.domain.report.model import failures
 from aila_pipeline.domain.report.plots import score_bins, talk_bar, timeline
+from aila_pipeline.domain.report.wording import GAPS
 from aila_pipeline.domain.status import BatchStatus, CallStatus
+from aila_pipeline.domain.summary import Gap, Noted, Quote, RoleSentiment, Summary
 from aila_pipeline_tests.domain.conversations import said
 from aila_pipeline_tests.domain.reports import a_call, a_failed_call, a_report
 
@@ -230,3 +233,49 @@ def test_any_text_gives_a_page_whose_tags_match(name: str, source: str, warnings
         a_report(a_failed_call(2, audio_name=name, external_id=source), source=source, warnings=tuple(warnings))
     )
     assert len(seen.scripts) == 1
+
+
+QUOTE = Quote(start=12.0, quote="i will send you a new router")
+READ = Summary(
+    language_model="test-model",
+    summary="The router is broken; a new one is sent.",
+    topics=("router",),
+    intent=Noted(text="Wants a router that works.", evidence=Quote(start=5.1, quote="my router is broken")),
+    commitments=(Noted(text="A new router is sent.", evidence=QUOTE),),
+    resolution="resolved",
+    resolution_evidence=QUOTE,
+    sentiment=(RoleSentiment(role=Role.CLIENT, label="mixed", reason="Angry first, then glad."),),
+    gaps=(Gap.QUOTE_NOT_FOUND,),
+)
+
+
+def test_a_language_models_summary_is_shown_with_its_quotes_and_what_it_lacks() -> None:
+    text = Page(render(a_report(a_call(summary=READ)))).text
+    for told in (
+        "by test-model",
+        "The router is broken; a new one is sent.",
+        "Wants a router that works.",
+        "0:05 my router is broken",
+        "0:12 i will send you a new router",
+        "Client: mixed. Angry first, then glad.",
+        "Not whole: parts of the answer rested on what was not said.",
+    ):
+        assert told in text, told
+
+
+def test_without_a_language_model_nothing_is_said_of_a_summary() -> None:
+    assert "Topics" not in Page(render(a_report(a_call(summary=Summary())))).text
+
+
+def test_a_summary_cannot_break_the_page() -> None:
+    noted = Noted(text=HOSTILE, evidence=Quote(start=0, quote=HOSTILE))
+    hostile = READ.model_copy(update={"language_model": HOSTILE, "summary": HOSTILE, "topics": (HOSTILE,)})
+    hostile = hostile.model_copy(update={"intent": noted, "objections": (noted,)})
+    plain = Page(render(a_report(a_call(summary=READ))))
+    page = Page(render(a_report(a_call(summary=hostile))))
+    assert page.scripts == plain.scripts
+    assert page.all("img") == plain.all("img")
+
+
+def test_every_gap_has_words() -> None:
+    assert set(GAPS) == set(Gap)

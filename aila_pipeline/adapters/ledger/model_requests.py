@@ -122,15 +122,9 @@ class ModelRequests:
         lost = sa.update(model_requests).where(old).values(state="lost", ended_at=now)
         return self._database.write(lambda connection: connection.execute(lost).rowcount)
 
-    def of_calls(self, call_ids: Sequence[str]) -> dict[str, Usage]:
-        """The usage of each of these calls that was ever asked about, over all its attempts."""
-        query = (
-            sa.select(model_requests.c.call_id, *_FIGURES)
-            .where(model_requests.c.call_id.in_(call_ids))
-            .group_by(model_requests.c.call_id)
-        )
-        rows = self._database.read(lambda connection: connection.execute(query).all())
-        return {row[0]: _usage(row[1:]) for row in rows}
+    def of_call(self, call_id: str) -> Usage:
+        """What asking about the call has cost, over all its attempts."""
+        return self._database.read(lambda connection: usage_of_call(connection, call_id))
 
     def of_batch(self, batch_id: str) -> Usage:
         """What the batch's calls have cost so far, with what is reserved."""
@@ -150,6 +144,12 @@ _FIGURES = (
     sa.func.coalesce(sa.func.sum(model_requests.c.completion_tokens), 0),
     sa.func.coalesce(sa.func.sum(model_requests.c.cost_micros), 0),
 )
+
+
+def usage_of_call(connection: sa.Connection, call_id: str) -> Usage:
+    """What asking about the call has cost, over all its attempts."""
+    query = sa.select(*_FIGURES).where(model_requests.c.call_id == call_id)
+    return _usage(connection.execute(query).one())
 
 
 def _sum(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger.database import Database
+from aila_pipeline.adapters.ledger.model_requests import Usage, usage_of_call
 from aila_pipeline.adapters.ledger.records import StageResult
 from aila_pipeline.adapters.ledger.tables import attempts, batch_calls, calls, stage_results
 from aila_pipeline.domain.models import CallDetails
@@ -41,7 +42,7 @@ class WholeCall:
     """One call. `batch_id` is the batch that brought its data, `batch_ids` are all that link it, oldest first.
 
     `details` is None where its row or item was rejected. `user_id` and `contact_id` are whom it was matched with.
-    `attempts` are in their order.
+    `attempts` are in their order. `usage` is what a language model was asked about it, and what that cost.
     """
 
     id: str
@@ -58,6 +59,7 @@ class WholeCall:
     contact_id: str | None
     attempts: tuple[Attempt, ...]
     results: dict[Stage, StageResult]
+    usage: Usage
     created_at: datetime
     ended_at: datetime | None
 
@@ -97,6 +99,7 @@ class WholeCalls:
                     Stage(each.stage): StageResult(each.version, each.document, each.seconds)
                     for each in connection.execute(found)
                 },
+                usage=usage_of_call(connection, call_id),
                 created_at=row.created_at,
                 ended_at=row.ended_at,
             )

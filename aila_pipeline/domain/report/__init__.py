@@ -60,6 +60,7 @@ def _pages() -> Environment:
     pages.globals |= {
         "roles": {role: wording.ROLES[role] for role in Role},
         "warning_texts": wording.WARNINGS,
+        "gap_texts": wording.GAPS,
         "talk_bar": plots.talk_bar,
         "timeline": plots.timeline,
         "told_roles": _speakers,

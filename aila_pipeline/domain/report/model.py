@@ -17,6 +17,7 @@ from aila_pipeline.domain.insights import Insights
 from aila_pipeline.domain.models import AudioFacts, Direction, Frozen, Transcript
 from aila_pipeline.domain.scoring import Score
 from aila_pipeline.domain.status import BatchStatus, CallStatus
+from aila_pipeline.domain.summary import Summary
 
 
 class ReportedError(Frozen):
@@ -57,6 +58,7 @@ class ReportedCall(Frozen):
     audio: AudioFacts | None = None
     transcript: Transcript | None = None
     insights: Insights | None = None
+    summary: Summary | None = None
     score: Score | None = None
     link: str | None = None
     """The call's run in the Dagster UI; only http and https links are shown."""

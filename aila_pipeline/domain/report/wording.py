@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from aila_pipeline.domain.models import Role, Warn
+from aila_pipeline.domain.summary import Gap
 
 DASH = "–"
 """Stands where there is nothing to show."""
@@ -28,6 +29,17 @@ WARNINGS: dict[str, str] = {
     Warn.INSIGHTS_INCOMPLETE: "the language model's summary is not whole",
     Warn.PHONE_UNUSUAL: "its phone number cannot be one; kept as given",
     Warn.USER_AMBIGUOUS: "several users have its operator's name",
+}
+
+GAPS: dict[Gap, str] = {
+    Gap.MODEL_UNAVAILABLE: "the language model did not answer",
+    Gap.BUDGET_SPENT: "the batch's budget was spent",
+    Gap.ANSWER_UNUSABLE: "the language model's answer could not be read",
+    Gap.PART_LEFT_OUT: "parts of the answer broke the rules",
+    Gap.QUOTE_NOT_FOUND: "parts of the answer rested on what was not said",
+    Gap.QUESTION_NOT_ANSWERED: "a question of the checklist has no answer",
+    Gap.TRANSCRIPT_CUT: "the middle of this long call was not read",
+    Gap.UNEXPECTED: "a case that the program does not know",
 }
 
 ROLES: dict[Role, str] = {Role.OPERATOR: "Operator", Role.CLIENT: "Client", Role.UNKNOWN: "Speaker"}

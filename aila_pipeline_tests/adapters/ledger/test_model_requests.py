@@ -101,10 +101,10 @@ def test_usage_is_told_for_each_call_and_for_the_batch(ledger: Ledger) -> None:
         ledger.model_requests.answered(
             request, prompt_tokens=tokens, completion_tokens=1, cost_micros=tokens * 2, now=NOW
         )
-    found = ledger.model_requests.of_calls([one.id, other.id, silent.id])
-    assert found == {one.id: Usage(2, 30, 2, 60), other.id: Usage(1, 5, 1, 10)}
+    of_call = ledger.model_requests.of_call
+    assert [of_call(call.id) for call in (one, other, silent)] == [Usage(2, 30, 2, 60), Usage(1, 5, 1, 10), Usage()]
     assert ledger.model_requests.of_batch(one.batch_id) == Usage(3, 35, 3, 70)
-    assert found[one.id].document() == {"requests": 2, "prompt_tokens": 30, "completion_tokens": 2, "cost": 0.00006}
+    assert of_call(one.id).document() == {"requests": 2, "prompt_tokens": 30, "completion_tokens": 2, "cost": 0.00006}
 
 
 def test_a_model_with_a_long_name_is_noted_all_the_same(ledger: Ledger) -> None:
