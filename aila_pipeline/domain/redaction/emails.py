@@ -70,7 +70,8 @@ def _domain_end(text: str, lexed: Sequence[Token], at: int) -> int | None:
         dotted = now > at and (gap == "." or lexed[now - 1].text in said.DOT)
         if dotted:
             labels += 1
-        spelled = labels > 1 and _spelled(token)
+        # One letter by itself is a word in Russian: a spelled ending has two.
+        spelled = _spelled(token) and _spelled(lexed[now - 1])
         if labels > 1 and ((dotted and token.text in said.TOP_LEVEL) or spelled):
             end = now + 1
         elif provider and token.text in said.TOP_LEVEL:

@@ -53,9 +53,9 @@ WEAK_ZEROS = frozenset({"oh", "o"})
 
 FILLERS = word_list("""
     uh um er erm ah hm hmm mm mhm uhhuh huh okay ok yes yeah right sure so well then wait sorry no hold on like
-    dash hyphen dot minus space slash plus again got it
+    dash hyphen dot minus space slash plus again got it hello
     э ээ эээ эм мм ммм ну вот так да ага угу это хорошо потом затем дальше далее сейчас секунду секундочку минуту
-    извините простите нет тире дефис точка минус пробел дробь плюс снова ещё еще
+    извините простите нет тире дефис точка минус пробел дробь плюс снова еще алло
     """)
 """What a speaker says between the parts of one number, or the other to encourage."""
 SOFT = frozenset({"and", "и", "а"})

@@ -17,6 +17,8 @@ LENGTHS = range(7, 16)
 """Digits of a phone number (E.164 has at most 15)."""
 _LOCAL = re.compile(r"\d{3}[-\s.]\d{4}|\d{3}[-\s.]\d\d[-\s.]\d\d")
 _PLUS = re.compile(r"[+＋][\s(]{0,2}\d")
+_PLUS_BEFORE = re.compile(r"(?:[+＋(]|\b(?:plus|плюс)\b)[\s(]{0,2}$", re.IGNORECASE)
+_LONGEST_PLUS = 7
 _REACH = 40
 """Characters after a plus in which its number ends."""
 
@@ -38,11 +40,18 @@ def _from_plus(text: str, at: int) -> list[Finding]:
     return [Finding(Kind.PHONE, at + match.start, at + match.end) for match in matcher if match.start <= 1]
 
 
-def is_phone(run: Run, text: str, *, plus: bool, asked: bool) -> bool:
+def start_with_plus(text: str, start: int) -> int:
+    """Where a number begins whose digits begin at `start`: with its plus, written or said, and its bracket."""
+    ahead = _PLUS_BEFORE.search(text, max(0, start - _LONGEST_PLUS), start)
+    return ahead.start() if ahead else start
+
+
+def is_phone(run: Run, text: str, *, asked: bool) -> bool:
     """Whether a run that must go is called a phone: it has a plus, is written or asked for as one, or is valid."""
     digits = run.digits
     if len(digits) not in LENGTHS:
         return asked and len(digits) < LENGTHS.start
+    plus = start_with_plus(text, run.start) < run.start
     return plus or asked or bool(_LOCAL.fullmatch(text, run.start, run.end)) or _valid(digits)
 
 

@@ -29,18 +29,28 @@ def find_in_turns(text: str, borders: Sequence[int], asked: Mapping[int, Cue]) -
     """
     lexed = tokens(text)
     plain = settled(whole([*emails.written(text), *emails.spoken(text, lexed), *written.ibans(text)], lexed))
-    numbers = [
-        *whole([*written.cards(text), *phones.international(text)], lexed),
-        *_dictated(text, without(lexed, plain), borders, asked),
-    ]
-    return tuple(settled([*plain, *numbers]))
+    certain = settled(whole([*written.cards(text), *phones.international(text)], lexed))
+    dictated = _dictated(text, without(lexed, plain), certain, borders, asked)
+    return tuple(settled([*plain, *certain, *dictated]))
 
 
-def _dictated(text: str, lexed: Sequence[Token], borders: Sequence[int], asked: Mapping[int, Cue]) -> Iterator[Finding]:
-    """The runs that must go."""
-    floor = 0
+def _dictated(
+    text: str,
+    lexed: Sequence[Token],
+    certain: Sequence[Finding],
+    borders: Sequence[int],
+    asked: Mapping[int, Cue],
+) -> Iterator[Finding]:
+    """The runs that must go; one with a `certain` number in it goes as a whole, with a card's expiry and code."""
+    floor = at = 0
     for run in runs(text, lexed):
         if len(run.digits) < FEWEST_SECRET:
+            continue
+        while at < len(certain) and certain[at].end <= run.start:
+            at += 1
+        if at < len(certain) and certain[at].start < run.end:
+            floor = run.numerals[-1].after
+            yield Finding(certain[at].kind, run.start, run.end)
             continue
         crossed = borders[bisect_right(borders, run.start) : bisect_right(borders, run.end)]
         all_of_it = _judged(run, text, lexed, floor, asked, crossing=bool(crossed))
@@ -58,10 +68,4 @@ def _judged(
     counted = cues.counted(text, lexed, run.start, run.end, run.numerals[-1].after)
     if not must_go(run, text, cue, counted=counted, crossing=crossing):
         return None
-    return Finding(kind_of(run, text, cue), _with_plus(text, run.start), run.end)
-
-
-def _with_plus(text: str, start: int) -> int:
-    """Where a number with its plus and its opening bracket begins."""
-    ahead = text[max(0, start - 2) : start]
-    return start - (len(ahead) - len(ahead.rstrip("+(")))
+    return Finding(kind_of(run, text, cue), phones.start_with_plus(text, run.start), run.end)

@@ -139,8 +139,7 @@ def kind_of(run: Run, text: str, cue: Cue) -> Kind:
     # A card number of which one digit was misheard.
     if len(digits) in {15, 16} and Cue.CARD in cue:
         return Kind.CARD
-    plus = text[max(0, run.start - 2) : run.start].strip(" (").endswith("+")
-    return Kind.PHONE if is_phone(run, text, plus=plus, asked=Cue.PHONE in cue) else Kind.DIGITS
+    return Kind.PHONE if is_phone(run, text, asked=Cue.PHONE in cue) else Kind.DIGITS
 
 
 def _begins_with_card(run: Run) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from aila_pipeline.domain.redaction import Finding, Kind
 
 HERE = Path(__file__).parent
+FILES = ("tuning.txt", "held_out.txt", "hardest.txt")
 _MARK = re.compile(r"\[\[(\w+):(.*?)\]\]")
 
 

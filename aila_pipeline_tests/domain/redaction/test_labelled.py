@@ -7,10 +7,9 @@ import re
 import pytest
 
 from aila_pipeline.domain.redaction import find, redact
-from aila_pipeline_tests.domain.redaction.labelled import Utterance, tally, utterances
+from aila_pipeline_tests.domain.redaction.labelled import FILES, Utterance, tally, utterances
 
 RECALL, PRECISION = 0.98, 0.95
-FILES = ("tuning.txt", "held_out.txt")
 DIGIT_RUN = re.compile(r"(?:\d[\s\-.,()]{0,2}){5,}")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from aila_pipeline.domain.redaction import find, redact_transcript
 from aila_pipeline_tests.domain.conversations import said
-from aila_pipeline_tests.domain.redaction.labelled import utterances
+from aila_pipeline_tests.domain.redaction.labelled import FILES, utterances
 
 HOUR_WORDS = 10_000
 HOSTILE = {
@@ -48,7 +48,7 @@ def cpu_seconds(text: str) -> float:
 
 def test_an_hour_takes_a_fraction_of_a_second() -> None:
     """Two speakers in turns of 20 words, every third line with something to redact."""
-    lines = [one.text for name in ("tuning.txt", "held_out.txt") for one in utterances(name)]
+    lines = [one.text for name in FILES for one in utterances(name)]
     spoken = " ".join(lines).split()
     spoken = (spoken * (HOUR_WORDS // len(spoken) + 1))[:HOUR_WORDS]
     turns = [
@@ -61,7 +61,7 @@ def test_an_hour_takes_a_fraction_of_a_second() -> None:
     _, spans = redact_transcript(transcript)
     taken = time.process_time() - began
     assert len(spans) > 100
-    # Measured 0.11 s on a 2.6 GHz x86-64 core; docs/redaction.md. Twice over for slower machines.
+    # Measured 0.15 s on one of 2 shared x86-64 cores (docs/redaction.md), with room for a slower or busier one.
     assert taken < 0.4, taken
 
 
@@ -70,4 +70,4 @@ def test_hostile_text_takes_linear_time(piece: str) -> None:
     """100 KB within seconds, where anything quadratic takes minutes."""
     text = (piece * (100_000 // len(piece) + 1))[:100_000]
     find(piece)
-    assert cpu_seconds(text) < 3
+    assert cpu_seconds(text) < 10
