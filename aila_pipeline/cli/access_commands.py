@@ -1,6 +1,6 @@
-"""`aila keys …` and `aila tenants …`: who may ask the API, and how much.
+"""`aila keys …`, `aila tenants …`, `aila users …`: who may ask the API, how much, and who speaks in calls.
 
-Lives here: names, options, one paragraph of help each. Does not: what a command does (keys.py, tenants.py).
+Lives here: names, options, one paragraph of help each. Does not: what a command does (keys.py, tenants.py, users.py).
 """
 
 # ruff: noqa: PLC0415 - as in app.py: what a command needs is imported when it runs
@@ -15,6 +15,7 @@ from aila_pipeline.cli.options import Country, Firm, Home, Json, group
 
 keys = group("Keys for the API.")
 tenants = group("Limits and other settings of each tenant.")
+users = group("Who speaks in a tenant's calls.")
 
 
 @keys.command("create")
@@ -77,3 +78,23 @@ def set_tenant(
     from aila_pipeline.cli.tenants import set_for_tenant
 
     return set_for_tenant(home, values, country=country, firm=firm)
+
+
+@users.command("create")
+def create_user(
+    *,
+    country: Country,
+    firm: Firm,
+    email: Annotated[str, typer.Option(help="By which calls of JSON batches name them.")] = "",
+    name: Annotated[str, typer.Option(help="By which the rows of a CSV name them.")] = "",
+    user_group: Annotated[str, typer.Option("--group", metavar="NAME", help="The team they work in.")] = "",
+    home: Home = None,
+) -> int:
+    """Make a user and print the id alone.
+
+    Calls make their users by themselves, unless create_users=false is set for the tenant. Who is known already is not
+    made again, and nothing that is known of them is changed.
+    """
+    from aila_pipeline.cli.users import create_user
+
+    return create_user(home, country=country, firm=firm, email=email, name=name, user_group=user_group)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from aila_pipeline.cli.access_commands import keys, tenants
+from aila_pipeline.cli.access_commands import keys, tenants, users
 from aila_pipeline.cli.checklist_commands import checklists
 from aila_pipeline.cli.options import BatchId, Country, Files, Firm, Home, Json, Timeout, Wait, group
 
@@ -22,6 +22,7 @@ _ABOUT = "Bulk phone calls in, transcripts, insights and quality scores out. Sta
 app = group(_ABOUT)
 app.add_typer(keys, name="keys")
 app.add_typer(tenants, name="tenants")
+app.add_typer(users, name="users")
 app.add_typer(checklists, name="checklists")
 
 

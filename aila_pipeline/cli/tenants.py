@@ -73,6 +73,13 @@ def tenant_name(tenant: Tenant) -> str:
 def _settings(settings: TenantSettings) -> str:
     lines = []
     for name, value in settings.model_dump(mode="json").items():
-        told = ",".join(value) if isinstance(value, list) else "" if value is None else str(value)
-        lines.append(f"  {name}={told}")
+        lines.append(f"  {name}={_value(value)}")
     return "\n".join(lines)
+
+
+def _value(value: object) -> str:
+    """As it would be set."""
+    if isinstance(value, list):
+        return ",".join(value)
+    told = "" if value is None else str(value)
+    return told.lower() if isinstance(value, bool) else told

@@ -26,6 +26,7 @@ COMMANDS = (
     "verify",
     "keys",
     "tenants",
+    "users",
 )
 HEAVY = (
     "dagster",
@@ -55,7 +56,7 @@ def test_every_command_explains_itself(aila: Aila, command: str) -> None:
     assert f"Usage: aila {command}" in said.out
 
 
-@pytest.mark.parametrize("group", [[], ["keys"], ["tenants"]])
+@pytest.mark.parametrize("group", [[], ["keys"], ["tenants"], ["users"]])
 def test_a_group_without_a_command_lists_its_commands(aila: Aila, group: list[str]) -> None:
     said = aila(*group)
     assert (said.code, said.out) == (2, "")

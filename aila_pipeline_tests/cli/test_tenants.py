@@ -36,6 +36,12 @@ def test_what_is_set_is_listed_and_the_rest_stays(aila: Aila, acme: Path) -> Non
     assert said.out == aila("tenants", "list", "--home", acme).out
 
 
+def test_a_switch_is_shown_as_it_is_set(aila: Aila, acme: Path) -> None:
+    said = aila("tenants", "set", *TENANT, "create_users=off", "--home", acme)
+    assert "  create_users=false" in said.out.splitlines()
+    assert settings(aila, acme)["create_users"] is False
+
+
 def test_a_list_has_commas_and_an_empty_value_takes_it_away(aila: Aila, acme: Path) -> None:
     places = "s3://partner/calls, s3://other"
     aila("tenants", "set", *TENANT, f"allowed_sources={places}", "language=ru", "--home", acme)

@@ -20,6 +20,7 @@ GOOD = {
     "hotwords": "Kaspi Astana",
     "initial_prompt": "A call about a loan.",
     "allowed_sources": "s3://partner/calls/,s3://other",
+    "create_users": "false",
     "batches_per_hour": "0",
     "calls_per_hour": "1000000",
     "concurrent_batches": "3",
@@ -31,6 +32,7 @@ def test_every_setting_can_be_set_from_text() -> None:
     assert set(GOOD) == set(TenantSettings.model_fields)
     assert found.left_channel is Role.OPERATOR
     assert found.calls_per_hour == 1_000_000
+    assert found.create_users is False
     assert str(zone_of(found)) == "Asia/Almaty"
     assert allowed("s3://partner/calls/a.wav", found.allowed_sources)
     assert allowed("s3://other/a.wav", found.allowed_sources)
@@ -56,6 +58,8 @@ def test_every_setting_can_be_set_from_text() -> None:
         ("allowed_sources", "https://host/calls"),
         ("allowed_sources", "s3://"),
         ("allowed_sources", "s3://bucket/../other"),
+        ("create_users", "perhaps"),
+        ("create_users", ""),
         ("batches_per_hour", "-1"),
         ("calls_per_hour", "many"),
         ("concurrent_batches", "1.5"),
