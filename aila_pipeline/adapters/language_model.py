@@ -106,7 +106,7 @@ class LanguageModel:
         """As AILA_LLM_* say; None when no server is configured."""
         if settings.llm_base_url is None or settings.llm_model is None:
             return None
-        key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else None
+        key = settings.llm_api_key.get_secret_value().strip() if settings.llm_api_key else None
         return cls(
             base_url=settings.llm_base_url,
             api_key=key,

@@ -17,6 +17,7 @@ from aila_pipeline.adapters.analysis import Analysis, scored_for
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import StageResult, WorkCall
 from aila_pipeline.adapters.ledger.results import result_row
+from aila_pipeline.adapters.rereading import Rereading
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.domain.versions import Version
 from aila_pipeline.errors import ObjectMissing
@@ -48,16 +49,22 @@ def rescore(
     last: date,
     run_id: str,
     force: bool = False,
+    rereading: Rereading | None = None,
     tell: Callable[[str], None],
 ) -> Counter[str]:
     """Make stale insights and scores of completed calls again; counts `calls/…` of what was done.
 
+    `rereading` asks a language model where a checklist has questions that it has not answered; None: nobody is asked.
     A call whose recognition is gone from the store keeps its results and is counted as `calls/without_transcript`.
     """
     counts: Counter[str] = Counter({"calls/seen": 0, "calls/rescored": 0})
     for page in ledger.results.completed_on(first, last, *_READ, versions_of=[Stage.SCORES]):
         rows: list[Row] = []
-        for call in page:
+        calls = page
+        if rereading is not None:
+            calls, rows = rereading.read(page, tell)
+            counts["calls/reread"] += len(rows)
+        for call in calls:
             if Stage.TRANSCRIPTS not in call.results:
                 continue
             try:

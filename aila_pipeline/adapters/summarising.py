@@ -113,11 +113,11 @@ class Summariser:
         redacted, _spans = redaction.redact_transcript(said)
         shown = reading.read(redacted, most_characters=self._most_characters)
         if not shown.lines:
-            return Summarised(checking.empty(self.model.name, shown), Usage())
+            return Summarised(checking.empty(self.model.name, shown, questions), Usage())
         asking = _Asking(self, self.model, call, shown, tuple(questions), on_progress)
         first = asking.ask(prompt.messages(shown, questions))
         if isinstance(first, Gap):
-            return Summarised(checking.empty(self.model.name, shown, first), asking.usage)
+            return Summarised(checking.empty(self.model.name, shown, questions, first), asking.usage)
         checked, text = first
         if not checked.complaints:
             return Summarised(checked.summary, asking.usage)

@@ -146,7 +146,7 @@ def an_openai_server(behaviour: Behaviour) -> Iterator[OpenAiServer]:
         thread.join()
 
 
-def a_model(server: OpenAiServer, *, timeout_seconds: float = 5.0) -> LanguageModel:
+def a_model(server: OpenAiServer, *, timeout_seconds: float = 30.0) -> LanguageModel:
     """The server's model."""
     model = LanguageModel(base_url=server.url, api_key=KEY, model="test-model", timeout_seconds=timeout_seconds)
     server.clients.callback(model.close)

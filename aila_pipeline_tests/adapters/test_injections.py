@@ -75,7 +75,8 @@ def read_by(server: OpenAiServer, ledger: Ledger, call: WorkCall, case: dict[str
 
 def quotes_of(summary: Summary) -> list[Quote]:
     """All evidence that a summary gives."""
-    found = [each.evidence for each in (*summary.objections, *summary.commitments, *summary.next_steps)]
+    noted = (*summary.objections, *summary.commitments, *summary.next_steps)
+    found = [each.evidence for each in noted]
     found += [each.evidence for each in summary.sentiment] + [each.evidence for each in summary.answers]
     found += [summary.resolution_evidence, summary.intent.evidence if summary.intent else None]
     return [quote for quote in found if quote is not None]
@@ -107,7 +108,7 @@ def test_a_model_that_obeys_the_call_gives_nothing_but_what_the_schema_and_the_t
         summary = read_by(server, ledger, calls[number], case).summary
     document = summary.model_dump(mode="json")
     assert Summary.model_validate(document) == summary
-    assert set(document) == {*PARTS, "language_model", "resolution_evidence", "gaps"}
+    assert set(document) == {*PARTS, "language_model", "resolution_evidence", "asked", "gaps"}
     heard = [tokens(turn.text) for turn in spoken(case).turns]
     for quote in quotes_of(summary):
         wanted = tokens(quote.quote)

@@ -18,7 +18,7 @@ from aila_pipeline.adapters.ledger.model_tables import model_requests
 from aila_pipeline.adapters.ledger.records import StageResult, WorkCall
 from aila_pipeline.adapters.summarising import TRIES, Summariser, incomplete
 from aila_pipeline.domain.status import Stage
-from aila_pipeline.domain.summary import Gap, Question, Summary
+from aila_pipeline.domain.summary import Gap, Question, Summary, prompt
 from aila_pipeline.domain.summary.costs import Prices
 from aila_pipeline_tests.adapters.ledger.builders import a_call, a_worker, an_accepted_batch, rows
 from aila_pipeline_tests.adapters.openai_server import (
@@ -75,7 +75,7 @@ def a_summariser(ledger: Ledger, model: LanguageModel | None, *, budget: Decimal
     )
 
 
-def summarised(ledger: Ledger, server: OpenAiServer, *, timeout_seconds: float = 5.0) -> Summary:
+def summarised(ledger: Ledger, server: OpenAiServer, *, timeout_seconds: float = 30.0) -> Summary:
     summariser = a_summariser(ledger, a_model(server, timeout_seconds=timeout_seconds))
     return summariser.summarise(some_calls(ledger)[0], CALL, QUESTIONS).summary
 
@@ -169,7 +169,7 @@ def test_a_server_that_fails_for_a_while_is_asked_again(failing: Behaviour, ledg
 def test_a_server_that_fails_for_ever_costs_a_bounded_number_of_requests(failing: Behaviour, ledger: Ledger) -> None:
     with an_openai_server(failing) as server:
         found = summarised(ledger, server)
-    assert found == Summary(language_model="test-model", gaps=(Gap.MODEL_UNAVAILABLE,))
+    assert found == Summary(language_model="test-model", asked=prompt.digest(QUESTIONS), gaps=(Gap.MODEL_UNAVAILABLE,))
     assert len(server.asked) == TRIES
     assert {row.state for row in rows(ledger, model_requests)} == {"failed"}
 
@@ -266,7 +266,7 @@ def test_tokens_that_the_server_does_not_count_cost_the_most(ledger: Ledger) -> 
 def test_a_call_in_which_nobody_speaks_is_not_asked_about(ledger: Ledger) -> None:
     with an_openai_server(good) as server:
         made = a_summariser(ledger, a_model(server)).summarise(some_calls(ledger)[0], said(), QUESTIONS)
-    assert made.summary == Summary(language_model="test-model")
+    assert made.summary == Summary(language_model="test-model", asked=prompt.digest(QUESTIONS))
     assert server.asked == []
 
 

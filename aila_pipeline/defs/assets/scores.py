@@ -5,6 +5,7 @@ Lives here: the two assets. Does not: what an item asks and when it passes (doma
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 
 import dagster as dg
@@ -14,7 +15,9 @@ from aila_pipeline.adapters.checklists import ChecklistsInForce
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.objects import ObjectStore
+from aila_pipeline.adapters.rereading import Rereading
 from aila_pipeline.adapters.rescoring import rescore
+from aila_pipeline.adapters.summarising import Summariser
 from aila_pipeline.defs import checks, partitions
 from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard, shard_asset
 from aila_pipeline.domain import scoring as rules
@@ -87,13 +90,16 @@ def rescored(
 ) -> dg.MaterializeResult:
     """Go through all completed calls of the chosen days; with `aila/force=yes` also where nothing is stale."""
     days = sorted(context.partition_keys)
-    counts = rescore(
-        ledger,
-        Analysis(store, ChecklistsInForce.now(settings.checklists, ledger)),
-        first=date.fromisoformat(days[0]),
-        last=date.fromisoformat(days[-1]),
-        run_id=context.run.run_id,
-        force=partitions.forced(context),
-        tell=context.log.info,
-    )
+    analysis, run_id = Analysis(store, ChecklistsInForce.now(settings.checklists, ledger)), context.run.run_id
+    with closing(Summariser.from_settings(settings, ledger)) as summariser:
+        counts = rescore(
+            ledger,
+            analysis,
+            first=date.fromisoformat(days[0]),
+            last=date.fromisoformat(days[-1]),
+            run_id=run_id,
+            force=partitions.forced(context),
+            rereading=Rereading(ledger, analysis, summariser, concurrency=settings.llm_concurrency, run_id=run_id),
+            tell=context.log.info,
+        )
     return dg.MaterializeResult(metadata={"days": len(days)} | dict(Counter(counts)))

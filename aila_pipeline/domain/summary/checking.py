@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from aila_pipeline.domain.summary import answer as form
+from aila_pipeline.domain.summary import prompt
 from aila_pipeline.domain.summary.models import (
     MAX_NOTED,
     MAX_TOPICS,
@@ -54,7 +55,7 @@ def check(text: str, *, model: str, reading: Reading, questions: Sequence[Questi
     found = form.parse(text)
     if isinstance(found, str):
         complaint = "it was cut off; write far less" if cut_off else found
-        return Checked(empty(model, reading, Gap.ANSWER_UNUSABLE), (complaint,))
+        return Checked(empty(model, reading, questions, Gap.ANSWER_UNUSABLE), (complaint,))
     checking = _Checking(reading, questions)
     resolution, evidence = checking.resolution(found.get("resolution"))
     summary = Summary(
@@ -68,9 +69,10 @@ def check(text: str, *, model: str, reading: Reading, questions: Sequence[Questi
         resolution=resolution,
         resolution_evidence=evidence,
         sentiment=checking.sentiment(found.get("sentiment")),
+        asked=prompt.digest(questions),
         answers=checking.answers(found.get("answers")),
     )
-    gaps = [*empty(model, reading).gaps, *dict.fromkeys(checking.gaps)]
+    gaps = [*empty(model, reading, questions).gaps, *dict.fromkeys(checking.gaps)]
     return Checked(summary.model_copy(update={"gaps": tuple(gaps)}), tuple(checking.complaints[:MOST_COMPLAINTS]))
 
 
@@ -81,10 +83,10 @@ def better(first: Checked, second: Checked) -> Checked:
     return first if len(first.complaints) < len(second.complaints) else second
 
 
-def empty(model: str, reading: Reading, *gaps: Gap) -> Summary:
+def empty(model: str, reading: Reading, questions: Sequence[Question], *gaps: Gap) -> Summary:
     """A summary without content, and why."""
     cut = (Gap.TRANSCRIPT_CUT,) if reading.omitted else ()
-    return Summary(language_model=model, gaps=(*cut, *gaps))
+    return Summary(language_model=model, asked=prompt.digest(questions), gaps=(*cut, *gaps))
 
 
 @dataclass

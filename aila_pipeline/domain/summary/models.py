@@ -104,6 +104,8 @@ class Summary(Frozen):
     resolution: Resolved | None = None
     resolution_evidence: Quote | None = None
     sentiment: tuple[RoleSentiment, ...] = ()
+    asked: str | None = None
+    """Digest of the questions that were asked, whether answered or not."""
     answers: tuple[Answer, ...] = ()
     gaps: tuple[Gap, ...] = ()
     """Why it is not whole; empty when it is."""

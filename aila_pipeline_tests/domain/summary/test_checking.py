@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aila_pipeline.domain.summary import Answer, Gap, Question, Summary, answer, checking
+from aila_pipeline.domain.summary import Answer, Gap, Question, Summary, answer, checking, prompt
 from aila_pipeline.domain.summary.checking import Checked
 from aila_pipeline.domain.summary.reading import read
 from aila_pipeline_tests.domain.conversations import said
@@ -73,7 +73,7 @@ def test_a_fence_around_the_answer_is_forgiven(fence: str) -> None:
 def test_what_is_no_json_object_gives_nothing_and_one_complaint(text: str) -> None:
     found = checked(text)
     assert not found.usable
-    assert found.summary == Summary(language_model="m", gaps=(Gap.ANSWER_UNUSABLE,))
+    assert found.summary == Summary(language_model="m", asked=prompt.digest(QUESTIONS), gaps=(Gap.ANSWER_UNUSABLE,))
     assert len(found.complaints) == 1
 
 
