@@ -46,7 +46,7 @@ def dagster_config(settings: Settings) -> dict[str, Any]:
             "user_code_failure_retry_delay": 5,
         },
         "concurrency": {
-            "runs": {"max_concurrent_runs": settings.max_shards_in_flight + 2},
+            "runs": {"max_concurrent_runs": settings.max_shards_in_flight + 3},
             "pools": {"granularity": "run", "default_limit": settings.max_shards_in_flight},
         },
         "run_monitoring": {

@@ -7,6 +7,7 @@ import dagster as dg
 
 from aila_pipeline.defs import jobs, schedules, sensors
 from aila_pipeline.defs.assets.call_audio import call_audio
+from aila_pipeline.defs.assets.deliveries import deliveries
 from aila_pipeline.defs.assets.insights import insights
 from aila_pipeline.defs.assets.outcomes import outcomes
 from aila_pipeline.defs.assets.people import people
@@ -34,12 +35,20 @@ def build_defs(settings: Settings, **overrides: object) -> dg.Definitions:
             outcomes,
             call_spec,
             batch_spec,
+            deliveries,
         ],
-        jobs=[jobs.take_in, jobs.process, jobs.rescore, jobs.retry_failed, jobs.prune],
-        sensors=[sensors.drop_zone, sensors.shard_admission, sensors.shard_recovery, sensors.event_repair],
+        jobs=[jobs.take_in, jobs.process, jobs.deliver, jobs.rescore, jobs.retry_failed, jobs.prune],
+        sensors=[
+            sensors.drop_zone,
+            sensors.shard_admission,
+            sensors.shard_recovery,
+            sensors.event_repair,
+            sensors.outbox_delivery,
+        ],
         schedules=[
             schedules.retry_of_passing_failures,
             schedules.rescore_of_stale,
+            schedules.delivery_of_what_waits,
             schedules.pruning_of_partitions,
         ],
         resources=resources_for(settings) | overrides,

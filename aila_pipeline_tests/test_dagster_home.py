@@ -103,7 +103,7 @@ def test_a_home_that_cannot_be_written_is_told_as_a_setting(tmp_path: Path) -> N
 def test_limits_follow_the_settings(tmp_path: Path) -> None:
     concurrency = dagster_config(some_settings(tmp_path, max_shards_in_flight=9))["concurrency"]
     assert concurrency == {
-        "runs": {"max_concurrent_runs": 11},
+        "runs": {"max_concurrent_runs": 12},
         "pools": {"granularity": "run", "default_limit": 9},
     }
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from aila_pipeline.adapters.ledger.records import Launch
 from aila_pipeline.domain.models import Priority
 
-TAKE_IN, PROCESS = "take_in", "process"
-"""The jobs of a submission and of a shard."""
+TAKE_IN, PROCESS, DELIVER = "take_in", "process", "deliver"
+"""The jobs of a submission, of a shard, and of the outbox."""
 
 BATCHES, SHARDS = "batches", "shards"
 """The sets of dynamic partitions that those jobs run for."""

@@ -11,6 +11,7 @@ import dagster as dg
 
 from aila_pipeline.adapters.analysis import Analysis
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.outbox_views import Standing
 from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.rescoring import stale_makers
 from aila_pipeline.adapters.speech import Recogniser
@@ -138,5 +139,40 @@ def outcomes(shard_id: str, calls: Sequence[WorkCall], settings: Settings) -> li
             passed=share <= settings.failure_share,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"shard": shard_id, "failed": failed, "share": round(share, 3), "limit": settings.failure_share},
+        ),
+    ]
+
+
+_OF_DELIVERY = {
+    "no_dead_letters": "No message was given up; those that were wait for `aila outbox replay`",
+    "nothing_waits_long": "No message has waited for longer than AILA_DELIVERY_ALARM_MINUTES",
+}
+
+
+def delivery_specs(asset: str) -> list[dg.AssetCheckSpec]:
+    """The checks of `notices` and of `crm_sync`."""
+    return [dg.AssetCheckSpec(name, asset=asset, description=told) for name, told in _OF_DELIVERY.items()]
+
+
+def deliveries(
+    asset: str, standing: Standing, reasons: Sequence[tuple[str, int]], settings: Settings
+) -> list[dg.AssetCheckResult]:
+    """On how the messages of webhooks, or of CRMs, stand; `reasons` are why messages were given up."""
+    late = standing.oldest_seconds > settings.delivery_alarm_minutes * 60
+    return [
+        dg.AssetCheckResult(
+            check_name="no_dead_letters",
+            asset_key=asset,
+            passed=standing.dead == 0,
+            metadata={"dead_letters": standing.dead}
+            | {f"dead/{reason}": number for reason, number in reasons[:10]}
+            | ({"what now": "mend the receiver, then `aila outbox replay --all-dead`"} if standing.dead else {}),
+        ),
+        dg.AssetCheckResult(
+            check_name="nothing_waits_long",
+            asset_key=asset,
+            passed=not late,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"waiting": standing.waiting, "oldest_waiting_seconds": round(standing.oldest_seconds, 1)},
         ),
     ]

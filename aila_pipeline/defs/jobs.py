@@ -14,6 +14,7 @@ from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.defs import partitions
 from aila_pipeline.defs.assets.call_audio import call_audio
+from aila_pipeline.defs.assets.deliveries import deliveries
 from aila_pipeline.defs.assets.insights import insights
 from aila_pipeline.defs.assets.outcomes import outcomes
 from aila_pipeline.defs.assets.people import people
@@ -37,6 +38,11 @@ process = dg.define_asset_job(
     dagster_names.PROCESS,
     selection=dg.AssetSelection.assets(*SHARD_ASSETS),
     description="All stages for one shard; skips what is current unless tagged aila/force=yes",
+)
+deliver = dg.define_asset_job(
+    dagster_names.DELIVER,
+    selection=dg.AssetSelection.assets(deliveries),
+    description="Sends what waits in the outbox to webhooks and CRMs, until nothing has been due for a while",
 )
 rescore = dg.define_asset_job(
     "rescore",
@@ -116,8 +122,18 @@ def forget_old_requests(
     context.log.info(f"{removed} uploads removed, {forgotten} answers forgotten")
 
 
+@dg.op(description="Removes messages that were delivered long ago")
+def forget_delivered(
+    context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
+) -> None:
+    """Messages that were delivered more than AILA_KEEP_DELIVERED_DAYS ago; dead ones stay until they are replayed."""
+    forgotten = ledger.outbox.forget(datetime.now(UTC) - timedelta(days=settings.keep_delivered_days))
+    context.log.info(f"{forgotten} messages removed")
+
+
 @dg.job(description="Removes partition keys of old shards and batches (re-scored by day), and what the API kept long")
 def prune() -> None:
-    """See remove_old_partitions and forget_old_requests."""
+    """See remove_old_partitions, forget_old_requests and forget_delivered."""
     remove_old_partitions()
     forget_old_requests()
+    forget_delivered()

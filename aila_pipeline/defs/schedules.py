@@ -13,7 +13,7 @@ from aila_pipeline.adapters.checklists import ChecklistsInForce
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.rescoring import stale_makers
-from aila_pipeline.defs.jobs import prune, rescore, retry_failed
+from aila_pipeline.defs.jobs import deliver, prune, rescore, retry_failed
 from aila_pipeline.settings import Settings
 
 MOST_DAYS = 31
@@ -65,3 +65,20 @@ def rescore_of_stale(
 def pruning_of_partitions(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Every night."""
     return dg.RunRequest()
+
+
+@dg.schedule(
+    job=deliver,
+    cron_schedule="7 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="While messages wait or were given up: a delivery each hour, even if the sensor is off",
+)
+def delivery_of_what_waits(
+    context: dg.ScheduleEvaluationContext, ledger: dg.ResourceParam[Ledger]
+) -> dg.RunRequest | dg.SkipReason:
+    """It also brings figures and checks of `notices` and `crm_sync` up to date while nothing is due."""
+    now = datetime.now(UTC)
+    standings = [ledger.outbox_views.standing(webhooks=webhooks, now=now) for webhooks in (True, False)]
+    if not any(standing.waiting or standing.dead for standing in standings):
+        return dg.SkipReason("nothing waits, and nothing was given up")
+    return dg.RunRequest(run_key=f"deliver:{context.scheduled_execution_time:%Y-%m-%dT%H}")

@@ -7,6 +7,7 @@ made up for by the next one. There is one relauncher, `shard_recovery`; Dagster'
     shard_admission  waiting shards -> `process` runs, live before backfill, fair between tenants
     shard_recovery   shards whose lease expired or whose run ended too early -> waiting again
     event_repair     endings that no run told Dagster
+    outbox_delivery  messages that are due -> one `deliver` run
 """
 
 import json
@@ -15,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from aila_pipeline.adapters.dagster_names import LAUNCH_TAG, shard_tags, submission_tags
+from aila_pipeline.adapters.dagster_names import LAUNCH_TAG, PRIORITY_TAG, shard_tags, submission_tags
 from aila_pipeline.adapters.drop_zone import DropZone
 from aila_pipeline.adapters.intake import Intake
 from aila_pipeline.adapters.ledger import Ledger
@@ -23,7 +24,7 @@ from aila_pipeline.adapters.ledger.records import AdmittedShard
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.defs import partitions
 from aila_pipeline.defs.emission import tell_waiting
-from aila_pipeline.defs.jobs import process, take_in
+from aila_pipeline.defs.jobs import deliver, process, take_in
 from aila_pipeline.settings import Settings
 
 EVERY_SECONDS = 5
@@ -35,6 +36,8 @@ REPAIR_EVERY_SECONDS = 30
 MOST_SUBMISSIONS = 25
 START_GRACE = timedelta(seconds=60)
 """An admitted shard that no run of its launch is known for is left alone so long: its run is being made."""
+DELIVERY_GRACE = timedelta(minutes=15)
+"""So long a delivery run may wait for its turn in the queue."""
 
 LIVE = (
     dg.DagsterRunStatus.NOT_STARTED,
@@ -190,3 +193,27 @@ def event_repair(
         most=200,
     )
     return dg.SkipReason(f"told {told} endings" if told else "all endings are told")
+
+
+@dg.sensor(
+    job=deliver,
+    minimum_interval_seconds=EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts a run that delivers what is due in the outbox, unless one is under way",
+)
+def outbox_delivery(
+    context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings], ledger: dg.ResourceParam[Ledger]
+) -> dg.RunRequest | dg.SkipReason:
+    """One run at a time is enough: it goes on until nothing has been due for a while. Two would do no harm."""
+    now = datetime.now(UTC)
+    due = ledger.outbox.due(now=now)
+    if not due:
+        return dg.SkipReason("no message is due")
+    # One that is older has died without a word: it ends by itself after AILA_DELIVERY_MINUTES.
+    since = now - timedelta(minutes=settings.delivery_minutes) - DELIVERY_GRACE
+    under_way = dg.RunsFilter(job_name=deliver.name, statuses=LIVE, created_after=since)
+    if context.instance.get_run_records(under_way, limit=1):
+        return dg.SkipReason("a delivery is under way")
+    # Before shards: it takes little, and somebody waits to be told.
+    bucket = int(now.timestamp() // EVERY_SECONDS)
+    return dg.RunRequest(run_key=f"deliver:{bucket}", tags={PRIORITY_TAG: "1", "aila/destinations": str(len(due))})

@@ -29,6 +29,4 @@ def a_delivery(ledger: Ledger, place: str) -> Delivery:
 
 if __name__ == "__main__":
     url, place = sys.argv[1:]
-    sys.stdout.write("delivering\n")
-    sys.stdout.flush()
     a_delivery(Ledger(url), place).run(seconds=3600, linger_seconds=3600)

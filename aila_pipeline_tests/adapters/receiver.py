@@ -163,7 +163,7 @@ def a_receiver(*, port: int = 0) -> Iterator[Receiver]:
 
 def status(code: int, **headers: str) -> Answering:
     """Always this answer."""
-    return lambda handler: handler.answer(code, **headers)
+    return lambda handler: handler.answer(code, b"", **headers)
 
 
 def after(seconds: float) -> Answering:
