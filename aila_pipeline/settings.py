@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     speech_memory_mb: Annotated[int, Field(ge=100)] = Field(
         1500, description="what a batch of the pooled engine may take beside the model, in RAM or on the GPU"
     )
-    cpu_threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all")
+    cpu_threads: Annotated[int, Field(ge=0)] = Field(
+        0, description="of recognition, and processes of re-scoring; 0: all"
+    )
 
     watch_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
         ("inbox/", ""), description="where the drop zone lies, comma separated; the empty prefix is the store's root"
@@ -120,6 +122,12 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         """`inbox/,` is the two prefixes `inbox/` and the root."""
         return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("llm_base_url", "llm_api_key", "llm_model", "llm_batch_budget", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        """An environment variable can be set to nothing, but not to none."""
+        return None if value == "" else value
 
     @model_validator(mode="after")
     def _model_asked_and_paid(self) -> Settings:

@@ -211,6 +211,15 @@ def test_without_a_server_in_the_settings_there_is_no_model() -> None:
     assert LanguageModel.from_settings(Settings()) is None
 
 
+def test_an_empty_setting_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the demo sets them for its processes, whatever the environment around it says."""
+    for name in ("BASE_URL", "API_KEY", "MODEL", "BATCH_BUDGET"):
+        monkeypatch.setenv(f"AILA_LLM_{name}", "")
+    settings = Settings()
+    assert (settings.llm_base_url, settings.llm_api_key, settings.llm_batch_budget) == (None, None, None)
+    assert LanguageModel.from_settings(settings) is None
+
+
 def test_settings_name_server_model_and_key() -> None:
     with an_openai_server(changed()) as server:
         model = LanguageModel.from_settings(_settings(server))
