@@ -78,8 +78,9 @@ def read_settings(home: Path | None) -> Settings:
         return Settings(home=home) if home is not None else Settings()
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
-        name = "AILA_" + "_".join(str(part) for part in problem["loc"][:1]).upper()
-        raise SettingInvalid(f"{name}: {problem['msg']}") from None
+        # What concerns several settings names them itself, and has no place.
+        name = "".join(f"AILA_{part}: ".upper() for part in problem["loc"][:1])
+        raise SettingInvalid(f"{name}{problem['msg'].removeprefix('Value error, ')}") from None
     except SettingsError as error:
         raise SettingInvalid(str(error)) from None
 

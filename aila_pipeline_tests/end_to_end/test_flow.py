@@ -72,12 +72,9 @@ def test_a_backfill_over_an_ended_shard_skips_what_is_current(pipeline: Pipeline
     (shard,) = pipeline.instance.get_dynamic_partitions("shards")
     again = pipeline.execute("process", shard)
     forced = pipeline.execute("process", shard, aila__force="yes")
-    assert [count(again, name, "calls/current") for name in ("call_audio", "transcripts", "insights", "scores")] == [
-        1
-    ] * 4
-    assert [count(forced, name, "calls/done") for name in ("call_audio", "transcripts", "insights", "scores")] == [
-        1
-    ] * 4
+    stages = ("call_audio", "transcripts", "insights", "summaries", "scores")
+    assert [count(again, name, "calls/current") for name in stages] == [1] * 5
+    assert [count(forced, name, "calls/done") for name in stages] == [1] * 5
     assert len(pipeline.events("call")) == 1
     assert pipeline.differences() == []
 

@@ -22,7 +22,8 @@ from aila_pipeline_tests.services import chromium
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
-ASSETS = ("submission", "call_audio", "transcripts", "insights", "scores", "rescored", "outcomes", "call", "batch")
+SHARD_ASSETS = ("call_audio", "transcripts", "insights", "summaries", "scores", "people", "outcomes")
+ASSETS = ("submission", *SHARD_ASSETS, "rescored", "call", "batch")
 SENSORS = ("drop_zone", "shard_admission", "shard_recovery", "event_repair")
 PATIENCE_SECONDS = 420.0
 
