@@ -15,6 +15,7 @@ import typer
 
 from aila_pipeline.cli.access_commands import keys, tenants, users
 from aila_pipeline.cli.checklist_commands import checklists
+from aila_pipeline.cli.delivery_commands import destinations, outbox
 from aila_pipeline.cli.options import BatchId, Country, Files, Firm, Home, Json, Timeout, Wait, group
 
 _ABOUT = "Bulk phone calls in, transcripts, insights and quality scores out. Start with `aila demo`."
@@ -24,6 +25,8 @@ app.add_typer(keys, name="keys")
 app.add_typer(tenants, name="tenants")
 app.add_typer(users, name="users")
 app.add_typer(checklists, name="checklists")
+app.add_typer(destinations, name="destinations")
+app.add_typer(outbox, name="outbox")
 
 
 @app.callback()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.destinations import Destination
-from aila_pipeline.adapters.ledger.outbox import Message, Settled, Wanted
+from aila_pipeline.adapters.ledger.outbox import Message, Rest, Settled, Wanted
 from aila_pipeline.adapters.ledger.outbox_tables import outbox
 from aila_pipeline.adapters.ledger.records import Tenant
 from aila_pipeline.domain.deliveries import Notice, usual
@@ -70,6 +70,13 @@ def delivered(ledger: Ledger, *taken: Message, token: str = "one", now: datetime
     ledger.outbox.settle([Settled(message, "delivered") for message in taken], token, now=now)
 
 
-def dead(ledger: Ledger, *taken: Message, reason: str = "HTTP 410", token: str = "one", now: datetime = NOW) -> None:
-    """All of them are given up."""
-    ledger.outbox.settle([Settled(message, "dead", reason) for message in taken], token, now=now)
+def dead(
+    ledger: Ledger,
+    *taken: Message,
+    reason: str = "HTTP 410",
+    token: str = "one",
+    now: datetime = NOW,
+    rest: Rest | None = None,
+) -> None:
+    """All of them are given up; `rest` judges the destination."""
+    ledger.outbox.settle([Settled(message, "dead", reason, rest=rest) for message in taken], token, now=now)
