@@ -26,6 +26,8 @@ from aila_pipeline.errors import ObjectMissing
 
 INSIGHTS_MAKER = f"insights {insights.VERSION} turns {transcript.VERSION}"
 NO_CHECKLIST = "none"
+NO_SCORE: Mapping[str, Any] = {"checklist": None, "total": None, "items": []}
+"""The document of a call that no checklist serves."""
 _FOR = " for "
 
 
@@ -33,7 +35,7 @@ class Analysis:
     """Insights and scores of calls, by the checklists that are in force."""
 
     def __init__(self, store: ObjectStore, checklists: ChecklistsInForce) -> None:
-        self._store, self._checklists = store, checklists
+        self.store, self._checklists = store, checklists
 
     def is_current(self, stage: Stage, made_by: str) -> bool:
         """Whether these rules, and for a score this checklist for its tenant and segment, would be taken today."""
@@ -62,20 +64,31 @@ class Analysis:
 
     def transcript(self, call: WorkCall) -> Transcript:
         """The turns of the call. Raises ObjectMissing when its recognition is gone from the store."""
-        return load_transcript(self._store, call.results[Stage.TRANSCRIPTS], call.details)
+        return load_transcript(self.store, call.results[Stage.TRANSCRIPTS], call.details)
 
     def insights(self, call: WorkCall) -> dict[str, Any]:
         """The insights as a document."""
-        return insights.analyse(self.transcript(call)).model_dump(mode="json")
+        return insights_document(self.transcript(call))
 
     def score(self, call: WorkCall, found: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The score as a document, and warnings; `found` are the call's insights."""
         checklist = self.checklist(call)
         if checklist is None:
-            return {"checklist": None, "total": None, "items": []}, (Warn.NO_CHECKLIST,)
-        said, figures = self.transcript(call), insights.Insights.model_validate(found)
-        scored = scoring.score(said, figures, checklist, answers(call.results))
-        return scored.model_dump(mode="json"), ()
+            return dict(NO_SCORE), (Warn.NO_CHECKLIST,)
+        return score_document(self.transcript(call), found, checklist, call.results), ()
+
+
+def insights_document(said: Transcript) -> dict[str, Any]:
+    """The insights of these turns."""
+    return insights.analyse(said).model_dump(mode="json")
+
+
+def score_document(
+    said: Transcript, found: dict[str, Any], checklist: Checklist, results: Mapping[Stage, StageResult]
+) -> dict[str, Any]:
+    """The score of these turns; `found` are their insights, `results` have the answers of a language model, if any."""
+    figures = insights.Insights.model_validate(found)
+    return scoring.score(said, figures, checklist, answers(results)).model_dump(mode="json")
 
 
 def scored_for(made_by: str) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from aila_pipeline.domain.scoring import parse_checklist, parse_checklists
 from aila_pipeline.errors import ChecklistInvalid
 from aila_pipeline_tests.domain.conversations import CHECKLISTS
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
 
 GOOD = """\
 id: sales
@@ -33,6 +37,12 @@ def test_the_samples_are_checklists_of_their_segment(name: str) -> None:
     checklist = parse_checklist((CHECKLISTS / f"{name}.yaml").read_text(encoding="utf-8"), name)
     assert (checklist.id, checklist.segments) == (name, (name,))
     assert 8 <= len(checklist.items) <= 12
+
+
+def test_the_example_of_the_documentation_is_a_checklist_with_every_kind() -> None:
+    text = (DOCS / "checklists.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    checklist = parse_checklist(text, "docs/checklists.md")
+    assert {item.kind for item in checklist.items} == {"phrase", "forbidden_phrase", "metric", "question"}
 
 
 def test_a_number_will_do_as_a_version() -> None:

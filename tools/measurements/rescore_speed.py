@@ -1,6 +1,6 @@
 """How fast completed calls are scored again when a checklist has changed.
 
-    .venv/bin/python -m tools.measurements.rescore_speed [--calls 10000] [--postgres]
+    .venv/bin/python -m tools.measurements.rescore_speed [--calls 10000] [--processes 2] [--postgres]
 
 Lives here: filling, importing the demo checklists and a changed version of each, measuring, and where the time goes.
 Does not: starting services; `--postgres` needs what tools/services/run exports.
@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from aila_pipeline.adapters import analysis as analysing
+from aila_pipeline.adapters import rescoring_work
 from aila_pipeline.adapters.analysis import Analysis
 from aila_pipeline.adapters.checklists import ChecklistsInForce
 from aila_pipeline.adapters.directory_store import DirectoryStore
@@ -52,13 +52,21 @@ class Home:
             self.ledger.checklists.import_version(tenant, checklist, text, now=now)
             self.ledger.checklists.activate(tenant, checklist.id, checklist.version, now=now)
 
-    def rescore(self) -> tuple[Counter[str], float]:
+    def rescore(self, processes: int) -> tuple[Counter[str], float]:
         """All days, in one go; with the seconds that it took."""
         analysis = Analysis(self.store, ChecklistsInForce.now(CHECKLISTS, self.ledger))
         last = datetime.now(UTC).date() + timedelta(days=1)
         began = time.perf_counter()
         first = date(last.year - 1, 1, 1)
-        counts = rescore(self.ledger, analysis, first=first, last=last, run_id="measured", tell=lambda _line: None)
+        counts = rescore(
+            self.ledger,
+            analysis,
+            first=first,
+            last=last,
+            run_id="measured",
+            processes=processes,
+            tell=lambda _line: None,
+        )
         return counts, time.perf_counter() - began
 
 
@@ -78,7 +86,7 @@ def shares() -> Iterator[dict[str, float]]:
         return run
 
     places: list[tuple[Any, str, str]] = [
-        (analysing, "load_transcript", "transcripts"),
+        (rescoring_work, "load_transcript", "transcripts"),
         (insights, "analyse", "insights"),
         (scoring, "score", "verdicts"),
         (Results, "replace", "writing"),
@@ -93,6 +101,7 @@ def shares() -> Iterator[dict[str, float]]:
             setattr(owner, name, work)
 
 
+# Of what other processes did, this one knows nothing: there the shares are those of the first page.
 def _show(what: str, counts: Counter[str], seconds: float, spent: dict[str, float]) -> None:
     done = counts["calls/rescored"]
     print(f"{what}: {done:,} calls in {seconds:.1f} s, {done / seconds:,.0f} a second")
@@ -104,6 +113,7 @@ def main() -> None:
     """Fill, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=10_000)
+    parser.add_argument("--processes", type=int, default=2, help="of the last measurement; the others take one")
     parser.add_argument("--postgres", action="store_true", help="below tools/services/run")
     chosen = parser.parse_args()
     with ExitStack() as stack:
@@ -117,10 +127,18 @@ def main() -> None:
         fill(home.ledger, home.store, tenant, user_id, count=chosen.calls, days=DAYS, tell=lambda _count: None)
         filled = time.perf_counter() - began
         print(f"{chosen.calls:,} calls on {home.ledger.database.engine.name}, written in {filled:.0f} s")
-        for version, what in enumerate(("insights and scores", "scores, every checklist changed"), 1):
+        for version, (what, processes) in enumerate(
+            [
+                ("insights and scores", 1),
+                ("scores, all checklists changed", 1),
+                ("scores, all checklists changed", chosen.processes),
+            ],
+            1,
+        ):
             home.activate(tenant, version)
             with shares() as spent:
-                _show(what, *home.rescore(), spent)
+                counts, seconds = home.rescore(processes)
+            _show(f"{what}, {processes} process{'es' * (processes > 1)}", counts, seconds, spent)
         home.ledger.close()
     print(f"load average {os.getloadavg()[0]:.1f}")
 

@@ -17,6 +17,7 @@ from aila_pipeline.adapters.ledger.records import WorkCall
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.rereading import Rereading
 from aila_pipeline.adapters.rescoring import rescore
+from aila_pipeline.adapters.rescoring_work import usable_processes
 from aila_pipeline.adapters.summarising import Summariser
 from aila_pipeline.defs import checks, partitions
 from aila_pipeline.defs.assets.shard_stage import Found, ShardRun, StageWork, held_shard, shard_asset
@@ -100,6 +101,7 @@ def rescored(
             run_id=run_id,
             force=partitions.forced(context),
             rereading=Rereading(ledger, analysis, summariser, concurrency=settings.llm_concurrency, run_id=run_id),
+            processes=usable_processes(settings.cpu_threads),
             tell=context.log.info,
         )
     return dg.MaterializeResult(metadata={"days": len(days)} | dict(Counter(counts)))

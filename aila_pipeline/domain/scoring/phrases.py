@@ -9,7 +9,7 @@ A checklist's phrases are looked for together: one table of phrases by stretches
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import inf
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Numbers = NDArray[np.float64]
+    Places = NDArray[np.intp]
 
 
 class Evidence(Frozen):
@@ -61,33 +62,36 @@ class _Said:
 
     words: list[tuple[Turn, int]]
     """The turn, and which of its words."""
-    turns: Numbers
+    turns: Places
     """Number of the turn, so that no stretch runs over its end."""
-    starts: Numbers
-    ends: Numbers
     text: str
-    begins: NDArray[np.intp]
-    stops: NDArray[np.intp]
+    begins: Places
+    stops: Places
 
     @classmethod
     def of(cls, turns: Iterable[Turn]) -> _Said:
-        heard = [
-            (turn, number, at, part)
-            for number, turn in enumerate(turns)
-            for at, word in enumerate(turn.words)
-            for part in _comparable(word.text)
-        ]
-        words = [turn.words[at] for turn, _, at, _ in heard]
-        stops = np.cumsum([len(part) + 1 for *_, part in heard], dtype=np.intp) - 1
-        return cls(
-            words=[(turn, at) for turn, _, at, _ in heard],
-            turns=np.array([number for _, number, _, _ in heard], dtype=float),
-            starts=np.array([word.start for word in words], dtype=float),
-            ends=np.array([word.end for word in words], dtype=float),
-            text=" ".join(part for *_, part in heard),
-            begins=stops - np.array([len(part) for *_, part in heard], dtype=np.intp),
-            stops=stops,
-        )
+        words: list[tuple[Turn, int]] = []
+        numbers: list[int] = []
+        parts: list[str] = []
+        for number, turn in enumerate(turns):
+            for at, word in enumerate(turn.words):
+                for part in _comparable(word.text):
+                    words.append((turn, at))
+                    numbers.append(number)
+                    parts.append(part)
+        lengths = np.fromiter(map(len, parts), np.intp, len(parts))
+        stops = np.cumsum(lengths + 1) - 1
+        return cls(words, np.array(numbers, dtype=np.intp), " ".join(parts), stops - lengths, stops)
+
+    @cached_property
+    def starts(self) -> Numbers:
+        """When each word begins."""
+        return np.array([turn.words[at].start for turn, at in self.words], dtype=float)
+
+    @cached_property
+    def ends(self) -> Numbers:
+        """When each word ends."""
+        return np.array([turn.words[at].end for turn, at in self.words], dtype=float)
 
     def evidence(self, first: int, last: int) -> Evidence:
         """These comparable words as they were heard."""
@@ -103,7 +107,7 @@ class _Stretches:
 
     said: _Said
     length: int
-    firsts: NDArray[np.intp]
+    firsts: Places
 
     @classmethod
     def of(cls, said: _Said, length: int) -> _Stretches:
@@ -175,14 +179,14 @@ class Speech:
     def _found(self, role: Speaker, searches: list[Search]) -> Iterator[tuple[Search, Hit]]:
         """The same, for the searches of one role."""
         said = _Said.of(turn for turn in self.transcript.turns if role in {"any", turn.role})
-        lengths = {search: len(_comparable(search.phrase)) for search in searches}
-        compared = {length: _compared(_Stretches.of(said, length), lengths) for length in _near(lengths.values())}
-        for search, length in lengths.items():
+        lengths = [len(_comparable(search.phrase)) for search in searches]
+        compared = {length: _compared(_Stretches.of(said, length), searches, lengths) for length in _near(lengths)}
+        for number, (search, length) in enumerate(zip(searches, lengths, strict=True)):
             best: tuple[float, int, int] | None = None
             # As many words as the phrase has go first: an equally good stretch of more or fewer changes nothing.
             for near in (length, length + 1, length - 1):
                 stretches, rows = compared[near]
-                hit = stretches.best(search, rows[search]) if search in rows else None
+                hit = stretches.best(search, rows[number]) if number in rows else None
                 if hit is not None and (best is None or hit[0] > best[0]):
                     best = (*hit, near)
             if best is not None:
@@ -190,14 +194,16 @@ class Speech:
                 yield search, (alike, said.evidence(first, first + near - 1))
 
 
-def _compared(stretches: _Stretches, lengths: Mapping[Search, int]) -> tuple[_Stretches, dict[Search, Numbers]]:
-    """How alike the stretches are to each phrase of about as many words that comes near to any of them."""
-    near = [search for search, length in lengths.items() if abs(length - stretches.length) <= 1]
+def _compared(
+    stretches: _Stretches, searches: Sequence[Search], lengths: Sequence[int]
+) -> tuple[_Stretches, dict[int, Numbers]]:
+    """How alike the stretches are to each phrase of about as many words that comes near to any, by its number."""
+    near = [number for number, length in enumerate(lengths) if abs(length - stretches.length) <= 1]
     if not len(stretches.firsts) or not near:
         return stretches, {}
-    phrases = [" ".join(_comparable(search.phrase)) for search in near]
-    table = stretches.compared(phrases, min(search.similarity for search in near))
-    return stretches, {near[row]: table[row] for row in np.nonzero(table.any(axis=1))[0]}
+    phrases = [" ".join(_comparable(searches[number].phrase)) for number in near]
+    table = stretches.compared(phrases, min(searches[number].similarity for number in near))
+    return stretches, {near[row]: table[row] for row in np.flatnonzero(table.any(axis=1)).tolist()}
 
 
 @lru_cache(maxsize=16_384)

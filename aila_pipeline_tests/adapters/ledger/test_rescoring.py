@@ -175,6 +175,34 @@ def test_force_makes_again_what_is_current(ledger: Ledger, scorer: Scorer) -> No
     assert scorer.made_in("forced") == scorer.made_in("forced", Stage.INSIGHTS) == set(ids)
 
 
+@pytest.mark.slow
+def test_several_processes_find_what_one_finds(ledger: Ledger, scorer: Scorer) -> None:
+    """Three pages: the first is done here, the others elsewhere; one recognition of each kind of page is gone."""
+    tenant = a_tenant(ledger)
+    ids = completed(ledger, scorer.store, tenant, ["sales", "support", None] * 30)
+    active(ledger, tenant, "sales")
+    for info in list(scorer.store.list("_aila/transcripts/"))[::40]:
+        scorer.store.delete(info.key)
+    found: list[list[tuple[str, str, object]]] = []
+    for processes in (1, 2):
+        counts = rescore(
+            ledger,
+            scorer.analysis,
+            first=DAY,
+            last=DAY,
+            run_id=f"in {processes}",
+            force=True,
+            processes=processes,
+            page_size=30,
+            tell=lambda _line: None,
+        )
+        assert (counts["calls/seen"], counts["calls/rescored"], counts["calls/without_transcript"]) == (90, 87, 3)
+        mine = rows(ledger, stage_results, stage_results.c.run_id == f"in {processes}")
+        found.append([(row.call_id, row.stage, row.document) for row in mine])
+    assert found[0] == found[1]
+    assert len(found[0]) == 2 * (len(ids) - 3)
+
+
 def test_a_call_whose_recognition_is_gone_keeps_its_score(ledger: Ledger, scorer: Scorer) -> None:
     tenant = a_tenant(ledger)
     gone, kept = completed(ledger, scorer.store, tenant, ["sales", "sales"])
