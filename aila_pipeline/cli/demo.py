@@ -14,13 +14,30 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from aila_pipeline.adapters.batch_report import gather
 from aila_pipeline.adapters.processes import adopt_orphans
-from aila_pipeline.cli.demo_home import EXPECTED, demo_settings, drop_samples, environment, submit_samples
-from aila_pipeline.cli.demo_table import calls_table, failures_table, outcome
+from aila_pipeline.cli.demo_home import (
+    EXPECTED,
+    NOTICES,
+    demo_settings,
+    drop_samples,
+    environment,
+    submit_samples,
+    tell_receiver,
+)
+from aila_pipeline.cli.demo_table import (
+    calls_table,
+    evidence_table,
+    failures_table,
+    invented,
+    notices_told,
+    outcome,
+    people_told,
+)
 from aila_pipeline.cli.drop import Dropped, new_batch
 from aila_pipeline.cli.opening import Opened
 from aila_pipeline.cli.output import Code, error_line, length, plural, show, tell
@@ -29,6 +46,7 @@ from aila_pipeline.cli.up import bring_up_to_date
 from aila_pipeline.cli.verify import differences
 from aila_pipeline.dagster_home import code_socket
 from aila_pipeline.demo.audio_host import audio_host
+from aila_pipeline.demo.notice_receiver import NoticeReceiver, notice_receiver
 from aila_pipeline.domain.report import BatchReport, render
 from aila_pipeline.errors import WaitedTooLong
 from aila_pipeline.stack import Stack
@@ -45,18 +63,27 @@ def run_demo(*, keep: bool) -> int:
     """Exit code 0 when every call ended as it should, and ledger, Dagster and objects agree; else 1."""
     begun = time.monotonic()
     adopt_orphans()
-    with _signals_end_it(), _throw_away_home(keep=keep) as home, audio_host() as host:
-        settings = demo_settings(home / HOME, audio_host=host)
+    with (
+        _signals_end_it(),
+        _throw_away_home(keep=keep) as home,
+        audio_host() as host,
+        notice_receiver() as receiver,
+    ):
+        settings = demo_settings(home / HOME, near=(host, receiver.place))
         here = Opened(settings)
         try:
-            demo = _Demo(here, home / "samples", host, begun)
+            demo = _Demo(here, home / "samples", host, receiver, begun)
             reports, left = _process(demo, drop_samples(here, demo.samples))
+            people = people_told(here)
         finally:
             here.close()
     for name, report in reports.items():
         _show(name, report)
+    show("", people, notices_told(receiver.counts, receiver.refused))
     show("", *_kept(reports))
     wrong = [name for name, report in reports.items() if outcome(report) != EXPECTED[name]]
+    wrong += [f"evidence of {name}" for name, report in reports.items() if invented(report)]
+    wrong += ["notices"] if receiver.counts != NOTICES or receiver.refused else []
     show(f"ledger, Dagster's events and objects: {'in agreement' if not left else plural(len(left), 'difference')}")
     show(*(f"  {line}" for line in left))
     if keep:
@@ -73,11 +100,12 @@ def run_demo(*, keep: bool) -> int:
 
 @dataclass(frozen=True)
 class _Demo:
-    """The opened home, where samples are packed, the `host:port` that serves them, and when all of it began."""
+    """The opened home, where samples are packed, the `host:port` that serves them, who is told, and when it began."""
 
     here: Opened
     samples: Path
     audio_host: str
+    receiver: NoticeReceiver
     begun: float
 
 
@@ -102,8 +130,10 @@ def _process(demo: _Demo, dropped: Sequence[Dropped]) -> tuple[dict[str, BatchRe
             urls = f"{stack.dagster_url} and {stack.api_url}"
             progress.phase(_STACK, f"up after {time.monotonic() - demo.begun:.0f} s at {urls}")
             assert stack.api_url is not None, "it has a port"
+            tell_receiver(here, demo.receiver)
             submitted = submit_samples(here, demo.samples, api_url=stack.api_url, audio_host=demo.audio_host)
             batches = _until_ended(here, dropped, submitted, progress)
+            _until_told(here, demo.receiver, progress)
             progress.phase(_STACK, "comparing ledger, events and objects")
             left = [f"{each.kind} {each.subject}: {each.what}" for each in differences(here, lambda _line: None)]
             reports = {name: gather(here.ledger, here.store, batch_id) for name, batch_id in batches.items()}
@@ -139,6 +169,18 @@ def _until_ended(
         time.sleep(_POLL_SECONDS)
 
 
+def _until_told(here: Opened, receiver: NoticeReceiver, progress: BatchProgress) -> None:
+    """Wait until nothing is left to be told, or given up: a sensor starts the delivery."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while here.ledger.outbox_views.standing(webhooks=True, now=datetime.now(UTC)).waiting:
+        told = f"{receiver.counts.total()} of {NOTICES.total()} messages are delivered; a sensor looks every 15 s"
+        progress.phase("notices", told)
+        if time.monotonic() > deadline:
+            raise WaitedTooLong(f"after {PATIENCE_SECONDS:.0f} s the notices have not been delivered")
+        time.sleep(_POLL_SECONDS)
+    progress.phase("notices", f"{receiver.counts.total()} messages are delivered", over=True)
+
+
 def _name(drop: Dropped) -> str:
     return drop.name.removesuffix(".json")
 
@@ -146,7 +188,7 @@ def _name(drop: Dropped) -> str:
 def _show(name: str, report: BatchReport) -> None:
     kind = (report.source or "").partition(" ")[0]
     title = f"{name}: {plural(len(report.calls), 'call')}, {length(report.audio_seconds)} of audio, {report.status}"
-    show("", title, "", calls_table(report))
+    show("", title, "", calls_table(report), "", evidence_table(report))
     failed = failures_table(report, "ROW" if kind == "pair" else "ITEM")
     if failed is not None:
         show("", failed)

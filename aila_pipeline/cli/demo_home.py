@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from aila_pipeline.cli.drop import Dropped, drop
 from aila_pipeline.cli.files import Given
 from aila_pipeline.cli.opening import Opened
 from aila_pipeline.client import Client
+from aila_pipeline.demo.notice_receiver import NoticeReceiver
 from aila_pipeline.demo.samples import manifest, samples, write_pair
+from aila_pipeline.domain.deliveries import Notice
 from aila_pipeline.errors import AudioInvalid, FileNotFound
 from aila_pipeline.settings import Settings
 
@@ -46,12 +48,22 @@ EXPECTED: Mapping[str, Outcome] = {
 }
 """What must become of each: two more calls of the first pair are bad on purpose."""
 
+NOTICES: Counter[str] = Counter(
+    {
+        Notice.CALL_COMPLETED: sum(outcome["completed"] for outcome in EXPECTED.values()),
+        Notice.CALL_FAILED: sum(outcome.total() - outcome["completed"] for outcome in EXPECTED.values()),
+        Notice.BATCH_COMPLETED: sum(set(outcome) == {"completed"} for outcome in EXPECTED.values()),
+        Notice.BATCH_PARTIAL: sum(len(outcome) > 1 for outcome in EXPECTED.values()),
+    }
+)
+"""What the firm must be told of it."""
 
-def demo_settings(home: Path, *, audio_host: str | None = None) -> Settings:
-    """Every setting at its default, but for the home, the model, and the `host:port` that audio is fetched from."""
+
+def demo_settings(home: Path, *, near: Sequence[str] = ()) -> Settings:
+    """Every setting at its default, but for home and model, and the `host:port`s on this machine that take part."""
     chosen: dict[str, Any] = {name: _default(field) for name, field in Settings.model_fields.items()}
     chosen |= {"home": home, "whisper_model": "demo", "demo": True}
-    chosen |= {"fetch_allow": (audio_host,) if audio_host else ()}
+    chosen |= {"fetch_allow": tuple(near)}
     return Settings(_env_file=None, **chosen)
 
 
@@ -75,6 +87,13 @@ def drop_samples(here: Opened, folder: Path) -> list[Dropped]:
         drop(here, Given(csv=csv, zip=archive), country=COUNTRY, firm=FIRM, name=DROPPED_PAIR),
         drop(here, Given(manifest=body), country=COUNTRY, firm=FIRM, name=DROPPED_LIST),
     ]
+
+
+def tell_receiver(here: Opened, receiver: NoticeReceiver) -> None:
+    """Have the firm told of all that happens to its calls."""
+    tenant = here.ledger.tenants.ensure(COUNTRY, FIRM)
+    url = f"http://{receiver.place}/notices"
+    receiver.secret = here.ledger.destinations.add_webhook(tenant, url, Notice, now=datetime.now(UTC)).secret
 
 
 def submit_samples(here: Opened, folder: Path, *, api_url: str, audio_host: str) -> dict[str, str]:
