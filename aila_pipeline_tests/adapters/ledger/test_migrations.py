@@ -13,8 +13,9 @@ from alembic.migration import MigrationContext
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.all_tables import metadata
 from aila_pipeline.adapters.ledger.migrations import VERSION_TABLE, config, versions
+from aila_pipeline.adapters.ledger.tables import users
 from aila_pipeline.errors import SettingInvalid
-from aila_pipeline_tests.adapters.ledger.builders import an_accepted_batch, run
+from aila_pipeline_tests.adapters.ledger.builders import an_accepted_batch, rows, run
 from aila_pipeline_tests.adapters.ledger.invariants import assert_sound
 
 
@@ -98,6 +99,33 @@ def test_migrations_lead_back_to_an_empty_database_and_forth_again(empty_url: st
     assert versions(ledger.database)[0] is None
     ledger.migrate()
     assert differences(ledger) == []
+    ledger.close()
+
+
+def test_who_signed_in_by_email_before_is_met_in_calls_by_that_address(empty_url: str) -> None:
+    """Of two logins that differ in case alone one has it; whoever else signs in has none."""
+    ledger = Ledger(empty_url)
+    logins = {"u1": "Ops@Acme.example", "u2": "ops@acme.EXAMPLE", "u3": "drop-zone", "u4": "eve@acme.example"}
+
+    def before(connection: sa.Connection) -> None:
+        command.upgrade(config(connection), "0002")
+        connection.execute(
+            sa.text(
+                "INSERT INTO tenants (id, country, firm, settings, created_at) VALUES ('t', 'kz', 'acme', '{}', :at)"
+            ),
+            {"at": "2026-01-15 12:00:00"},
+        )
+        for name, login in logins.items():
+            connection.execute(
+                sa.text("INSERT INTO users (id, tenant_id, login, created_at) VALUES (:id, 't', :login, :at)"),
+                {"id": name, "login": login, "at": "2026-01-15 12:00:00"},
+            )
+
+    ledger.database.write(before)
+    ledger.migrate()
+    found = {row.id: (row.login, row.email) for row in rows(ledger, users)}
+    emails = {"u1": "ops@acme.example", "u4": "eve@acme.example"}
+    assert found == {name: (login, emails.get(name)) for name, login in logins.items()}
     ledger.close()
 
 
