@@ -115,3 +115,13 @@ def _told(figures: Figures) -> Iterator[Metric]:
         value=figures.oldest_waiting_seconds,
     )
     yield GaugeMetricFamily("aila_batches_open", "Batches that have not ended.", value=figures.batches_open)
+    messages = GaugeMetricFamily("aila_outbox_messages", "Messages that wait or were given up.", labels=["to", "state"])
+    oldest = GaugeMetricFamily(
+        "aila_outbox_oldest_waiting_seconds", "How long the oldest message waits that has not arrived.", labels=["to"]
+    )
+    for to, standing in (("webhook", figures.webhooks), ("crm", figures.crms)):
+        messages.add_metric([to, "waiting"], standing.waiting)
+        messages.add_metric([to, "dead"], standing.dead)
+        oldest.add_metric([to], standing.oldest_seconds)
+    yield messages
+    yield oldest

@@ -82,7 +82,7 @@ def remove(destination_id: DestinationId, home: Home = None) -> int:
 
 
 @destinations.command("test")
-def test(destination_id: DestinationId, home: Home = None) -> int:
+def ping(destination_id: DestinationId, home: Home = None) -> int:
     """Send a webhook a signed `ping`. Exit code 1 if it does not arrive."""
     from aila_pipeline.cli.destinations import ping_destination
 

@@ -15,6 +15,7 @@ from aila_pipeline.api.metrics import Metrics
 from aila_pipeline.domain.status import CallStatus, Stage
 from aila_pipeline.errors import AudioInvalid, LedgerUnavailable
 from aila_pipeline_tests.adapters.ledger.builders import NOW, a_call, a_tenant, an_accepted_batch, received, run
+from aila_pipeline_tests.adapters.ledger.outbox_builders import a_crm, a_webhook, claim, dead, ended_calls
 from aila_pipeline_tests.api.conftest import Site, a_site, settings_for
 from aila_pipeline_tests.api.test_openapi import a_list
 
@@ -110,6 +111,22 @@ def test_calls_stages_and_queues_are_told_as_the_ledger_has_them(site: Site) -> 
     assert of(found, "aila_queue_depth", queue="submissions_received") == 1
     assert of(found, "aila_batches_open") == 3
     assert (of(found, "aila_oldest_waiting_call_seconds") or 0) > 1000
+
+
+def test_messages_that_wait_or_were_given_up_are_told(site: Site) -> None:
+    tenant = site.acme.access.tenant
+    place = a_webhook(site.ledger, tenant=tenant)
+    a_crm(site.ledger, tenant=tenant)
+    ended_calls(site.ledger, "a", "b", tenant=tenant)
+    dead(site.ledger, *claim(site.ledger, place, most=1))
+
+    found = scraped(site)
+
+    assert of(found, "aila_outbox_messages", to="webhook", state="waiting") == 2
+    assert of(found, "aila_outbox_messages", to="webhook", state="dead") == 1
+    assert of(found, "aila_outbox_messages", to="crm", state="waiting") == 2
+    assert of(found, "aila_outbox_messages", to="crm", state="dead") == 0
+    assert of(found, "aila_outbox_oldest_waiting_seconds", to="crm") is not None
 
 
 def test_no_tenant_is_named(site: Site) -> None:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger.database import Database
+from aila_pipeline.adapters.ledger.outbox_views import Standing, standings
 from aila_pipeline.adapters.ledger.tables import batches, calls, shards, stage_results
 from aila_pipeline.domain.status import CallStatus, Stage
 
@@ -35,7 +36,8 @@ class Figures:
     """One look at the ledger.
 
     `oldest_waiting_seconds` is how long the calls wait that have waited longest, from when they could be worked on
-    until a worker begins; 0 when none waits. Calls that pause before a retry do not wait.
+    until a worker begins; 0 when none waits. Calls that pause before a retry do not wait. `webhooks` and `crms` are the
+    messages of the outbox.
     """
 
     calls: Mapping[CallStatus, int]
@@ -45,6 +47,8 @@ class Figures:
     submissions_received: int
     batches_open: int
     oldest_waiting_seconds: float
+    webhooks: Standing
+    crms: Standing
 
 
 class LedgerFigures:
@@ -70,6 +74,7 @@ class LedgerFigures:
             open_batches = {row.state: row.number for row in connection.execute(_BATCHES)}
             since = connection.execute(_WAITING, {"now": now}).one()
             oldest = min((at for at in since if at is not None), default=now)
+            outbox = standings(connection, now)
             return Figures(
                 calls={status: statuses.get(status, 0) for status in CallStatus},
                 stages=stages,
@@ -78,6 +83,8 @@ class LedgerFigures:
                 submissions_received=open_batches.get("received", 0),
                 batches_open=sum(open_batches.values()),
                 oldest_waiting_seconds=max(0.0, (now - oldest).total_seconds()),
+                webhooks=outbox[True],
+                crms=outbox[False],
             )
 
         return self._database.read(question)
