@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     idempotency_hours: float = Field(24.0, description="how long the answer to an Idempotency-Key is remembered")
 
     fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="host:port pairs that audio may be fetched from although address or port is not public"
+        (), description="host:port pairs to fetch audio from, or send webhooks to, that are not public"
     )
     fetch_connect_seconds: float = Field(10.0, description="patience for a connection to an audio host")
     fetch_first_byte_seconds: float = Field(30.0, description="patience for its answer, and for each further block")

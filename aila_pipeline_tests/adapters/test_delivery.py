@@ -19,7 +19,7 @@ from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.destinations import Destination
 from aila_pipeline.adapters.ledger.outbox_tables import outbox
 from aila_pipeline.adapters.ledger.people_tables import contacts
-from aila_pipeline.adapters.ledger.tables import calls, users
+from aila_pipeline.adapters.ledger.tables import calls, stage_results, users
 from aila_pipeline.adapters.webhooks import Webhooks
 from aila_pipeline.domain.deliveries import Backoff, Notice
 from aila_pipeline.errors import DeliveryFailed, DeliveryRefused, LedgerUnavailable
@@ -305,6 +305,29 @@ def test_a_number_that_cannot_be_one_is_not_told_to_a_crm(ledger: Ledger, receiv
     a_delivery(ledger, receiver, crm=crm).run(seconds=30)
     assert crm.told[0].contact is not None
     assert crm.told[0].contact.phone is None
+
+
+def test_a_summary_leaves_redacted_and_people_leave_to_a_crm_alone(ledger: Ledger, receiver: Receiver) -> None:
+    a_hook(ledger, receiver, "/hook", Notice.CALL_COMPLETED)
+    a_crm(ledger)
+    ended_calls(ledger, "a")
+    with_people(ledger)
+    (call,) = rows(ledger, calls)
+    text = "She reads out four one one one, 1111 1111 1111, and asks to be called at +7 701 234 56 78."
+    found = {"call_id": call.id, "stage": "summaries", "version": "v", "made_by": "m", "document": {"summary": text}}
+    summary = sa.insert(stage_results).values(**found, seconds=0.1, created_at=NOW)
+    ledger.database.write(lambda c: c.execute(summary))
+    crm = ACrm()
+    a_delivery(ledger, receiver, crm=crm).run(seconds=30)
+    ((_path, _id, body),) = receiver.effects
+    for left in (body["data"]["summary"], crm.told[0].summary):
+        assert left is not None
+        assert "asks to be called" in left
+        assert "1111" not in left
+        assert "234 56 78" not in left
+    sent = str(body)
+    for private in ("Dana", "77012345678", "ops@acme.example"):
+        assert private not in sent
 
 
 def test_what_a_crm_has_made_before_it_failed_is_known_at_the_next_try(ledger: Ledger, receiver: Receiver) -> None:
