@@ -16,6 +16,7 @@ from aila_pipeline.adapters.ledger.views import CallView
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.domain.models import ArchiveSource
 from aila_pipeline.domain.report import BatchReport, ReportedCall, ReportedError, render
+from aila_pipeline.domain.report.redacted import redacted
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.errors import ObjectMissing
 
@@ -67,7 +68,7 @@ def _reported(view: CallView, results: dict[Stage, StageResult], store: ObjectSt
     if details is not None:
         name = details.source.name if isinstance(details.source, ArchiveSource) else without_query(details.source.url)
     found = load_findings(store, details, results)
-    return ReportedCall(
+    call = ReportedCall(
         call_id=view.id,
         position=view.position,
         external_id=view.external_id,
@@ -86,6 +87,7 @@ def _reported(view: CallView, results: dict[Stage, StageResult], store: ObjectSt
         summary=found.summary,
         score=found.score,
     )
+    return redacted(call)
 
 
 def _error(view: CallView) -> ReportedError | None:
