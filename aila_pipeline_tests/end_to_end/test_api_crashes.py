@@ -23,7 +23,7 @@ from aila_pipeline_tests.end_to_end.site import Site, at_work, environment, wait
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("AILA_TEST_API_KILLS", "5"))
+KILLS = int(os.environ.get("AILA_TEST_API_KILLS", "3"))
 """Each makes a batch that is processed; docs/benchmarks.md tells of 50."""
 CALLS_A_BATCH = 2
 
