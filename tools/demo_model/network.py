@@ -9,7 +9,7 @@ Lives here: layers and their initial values. Does not: losses (train.py) or the 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -40,7 +40,7 @@ class Sizes:
     encoder_layers: int = 4
     decoder_layers: int = 2
     heads: int = 4
-    feed_forward: int = 512
+    feed_forward: int = 1024
 
 
 def sinusoids(length: int, channels: int) -> Tensor:
@@ -192,13 +192,8 @@ class Whisper(nn.Module):
         return self.decoder_norm(x) @ table.t(), seen
 
 
-def save(model: Whisper, path: str) -> None:
-    """Weights and sizes in one file."""
-    torch.save({"weights": model.state_dict(), "sizes": asdict(model.sizes)}, path)
-
-
 def load(path: str) -> Whisper:
-    """A model that `save` wrote."""
+    """The model of a checkpoint of train.py."""
     checkpoint = torch.load(path)
     model = Whisper(Sizes(**checkpoint["sizes"]))
     model.load_state_dict(checkpoint["weights"])
