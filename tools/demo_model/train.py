@@ -32,7 +32,7 @@ from torch.nn import functional
 from tools.demo_model.batches import LONG, MEDIUM, SHORT, Batch, Batches
 from tools.demo_model.corpus import IGNORED, Corpus
 from tools.demo_model.first_model import start_from
-from tools.demo_model.network import Sizes, Whisper
+from tools.demo_model.network import HEAD_STRIDE, Sizes, Whisper
 from tools.demo_model.synthesise import PHONES
 from tools.demo_model.tokens import Ids, read_tokenizer
 from tools.demo_model.windows import Line
@@ -182,7 +182,9 @@ def _losses(model: Whisper, batch: Batch, ids: Ids) -> dict[str, Tensor]:
         near = (batch.labels[stamps][:, None] + torch.arange(-3, 4)).clamp(ids.first_timestamp, ids.count - 1)
         losses["stamp"] = -(log_probability[stamps].gather(1, near) * _SOFT_STAMP).sum(1).mean()
     for name, head in heads.items():
-        losses[name] = _frame_loss(head.float().flatten(0, 1), batch.frame_labels[name].flatten())
+        losses[name] = _frame_loss(
+            head.float().flatten(0, 1), batch.frame_labels[name][:, :: HEAD_STRIDE[name]].flatten()
+        )
     losses["look_last"] = _outside(seen[1][:, :], batch.label_spans)
     losses["look_first"] = _outside(seen[0][:, :2], batch.input_spans)
     losses["total"] = (
