@@ -58,8 +58,8 @@ def rates(found: Iterable[Trial], hear: Hear) -> dict[str, float]:
 
 
 def _sentences(ways: dict[str, Hear]) -> Iterator[Row]:
-    for way, hear in ways.items():
-        for group, rate in rates(trials.first_sentences(), hear).items():
+    for way in ("sequential", "sequential + VAD", "batched"):
+        for group, rate in rates(trials.first_sentences(), ways[way]).items():
             yield f"sentences, {group}", way, rate
 
 
@@ -85,9 +85,8 @@ def _calls(ways: dict[str, Hear]) -> Iterator[Row]:
 
 def _lines(ways: dict[str, Hear]) -> Iterator[Row]:
     for condition in CONDITIONS:
-        for way in (DEFAULT, "sequential + VAD"):
-            for group, rate in rates(trials.calls(condition), ways[way]).items():
-                yield f"calls, {condition}, {group}", way, rate
+        for group, rate in rates(trials.calls(condition), ways[DEFAULT]).items():
+            yield f"calls, {condition}, {group}", DEFAULT, rate
 
 
 def _silence(ways: dict[str, Hear]) -> Iterator[Row]:

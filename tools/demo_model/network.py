@@ -20,7 +20,7 @@ _ENCODER_FRAMES, _TIMESTAMPS, _DECODER_POSITIONS, _BANDS = 1500, 1501, 448, 80
 _WAVELENGTH = 10_000
 
 HEAD_STRIDE = {"phone": 1, "early": 3, "word": 2, "previous": 3, "before": 3}
-"""Each auxiliary head is asked at every so-manieth encoder frame: neighbours say the same, and it costs a fifth less."""
+"""How many encoder frames lie between two at which a head is asked: neighbours say the same, at a fifth less cost."""
 
 _LOCAL_WINDOWS = (
     ((-3, -1, 1, 3), 0),
