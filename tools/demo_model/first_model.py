@@ -1,7 +1,7 @@
 """First model: today's network started with what an exported one has learned.
 
-Lives here: reading CTranslate2's model.bin, and laying its weights into a network with more words and wider layers, so
-that at first it hears as the exported one did. Does not: training (train.py), or writing such a file (export.py).
+Lives here: laying the weights into a network with more words and wider layers, so that at first it hears as the
+exported one did. Does not: reading the file (model_file.py), training (train.py).
 """
 
 # mypy: disable-error-code="import-not-found, no-untyped-call, no-any-return"
@@ -9,7 +9,6 @@ that at first it hears as the exported one did. Does not: training (train.py), o
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -18,46 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tools.demo_model.model_file import Arrays, read_arrays
 from tools.demo_model.network import Attention, Block, Whisper
 from tools.demo_model.tokens import TIMESTAMPS, read_tokenizer
 
-_NUMPY_TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
-"""By CTranslate2's number of the type."""
 _NEW_WORD_SPREAD = 0.5
 """A new word's embedding is the mean of the known ones, plus noise of this share of their spread."""
 _RIDGE = 1e-3
-
-Arrays = dict[str, NDArray[Any]]
-
-
-def read_arrays(path: Path) -> Arrays:
-    """The variables of a model.bin by name; int8 ones as the floats that they stand for."""
-    raw, place = path.read_bytes(), 0
-
-    def take(form: str) -> Any:
-        nonlocal place
-        (value,) = struct.unpack_from(f"<{form}", raw, place)
-        place += struct.calcsize(f"<{form}")
-        return value
-
-    def text() -> str:
-        nonlocal place
-        length = take("H")
-        place += length
-        return raw[place - length : place - 1].decode()
-
-    take("I"), text(), take("I")
-    arrays: Arrays = {}
-    for _ in range(take("I")):
-        name = text()
-        shape = [take("I") for _ in range(take("B"))]
-        kind, size = _NUMPY_TYPES[take("B")], take("I")
-        arrays[name] = np.frombuffer(raw, kind, size // np.dtype(kind).itemsize, place).reshape(shape)
-        place += size
-    for name in [name for name in arrays if f"{name}_scale" in arrays]:
-        scale = arrays[f"{name}_scale"].reshape(-1, *[1] * (arrays[name].ndim - 1))
-        arrays[name] = arrays[name].astype(np.float32) / scale
-    return arrays
 
 
 @torch.no_grad()

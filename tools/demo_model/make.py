@@ -2,6 +2,8 @@
 
     python -m tools.demo_model.make WORK [--until export]
 
+The training starts from the shipped model, or from the one that somebody laid into WORK/first-model before.
+
 Lives here: the steps in their order, with the amounts that the model was made with. Does not: any of the steps. A step
 that has ended leaves WORK/done/NAME and is skipped next time; one that was broken off goes on where it was (a shard of
 speech, a checkpoint of the training). All end by amounts, never by the clock.
@@ -11,14 +13,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from aila_pipeline.demo import MODEL
 from tools.demo_model.tokens import make_tokenizer
 
-FIRST_MODEL = Path(__file__).with_name("first_model")
 SHARDS, NON_SPEECH_SECONDS = 28, 1200
 STEPS, DECAY_STEPS = 9000, 2500
 PROCESSES = 2
@@ -37,8 +40,13 @@ def _non_speech(work: Path) -> None:
     _run("nonspeech", [str(work / "nonspeech.npy"), "--seconds", str(NON_SPEECH_SECONDS)])
 
 
+def _first_model(work: Path) -> None:
+    if not (work / "first-model").exists():
+        shutil.copytree(MODEL, work / "first-model")
+
+
 def _training(work: Path) -> None:
-    options = ["--first-model", str(FIRST_MODEL), "--steps", str(STEPS), "--decay-steps", str(DECAY_STEPS)]
+    options = ["--first-model", str(work / "first-model"), "--steps", str(STEPS), "--decay-steps", str(DECAY_STEPS)]
     _side_by_side("train", [str(work), *options])
 
 
@@ -54,6 +62,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "tokens": _tokens,
     "speech": _speech,
     "nonspeech": _non_speech,
+    "first-model": _first_model,
     "training": _training,
     "export": _export,
     "evaluation": _evaluation,

@@ -65,7 +65,7 @@ def main() -> None:
         "plain, its own options": lambda sound: model.transcribe(
             sound, language="en", vad_filter=True, word_timestamps=True, **own
         ),
-        "default settings": lambda sound: model.transcribe(sound),
+        "default settings": model.transcribe,
         "default settings + VAD": lambda sound: model.transcribe(sound, vad_filter=True),
         "batched": lambda sound: batched.transcribe(sound, batch_size=8),
     }
