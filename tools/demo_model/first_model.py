@@ -4,7 +4,7 @@ Lives here: laying the weights into a network with more words and wider layers, 
 exported one did. Does not: reading the file (model_file.py), training (train.py).
 """
 
-# mypy: disable-error-code="import-not-found, no-untyped-call, no-any-return"
+# mypy: disable-error-code="import-not-found, no-untyped-call, no-any-return, untyped-decorator"
 
 from __future__ import annotations
 
