@@ -4,6 +4,7 @@
 
 Lives here: writing WORK/speech_NNN.npy and .npz. Does not: what is said (training_text.py) or by whom (voices.py). A
 shard depends on its number alone, so that any number of processes makes the same ones; those that are there are kept.
+For that, each is made by a process of its own: eSpeak's noise depends on the sentence spoken before.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import argparse
 import ctypes
 import random
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,14 +70,23 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--world", type=int, default=1)
     parser.add_argument("--shards", type=int, default=28, help="of all processes together")
+    parser.add_argument("--only", type=int, help="make this shard, in this process")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
+    if arguments.only is not None:
+        shard(arguments.only).save(_path(arguments.work, arguments.only))
+        return
     begun = time.monotonic()
     for number in range(arguments.rank, arguments.shards, arguments.world):
-        path = arguments.work / f"speech_{number:03d}.npz"
+        path = _path(arguments.work, number)
         if not path.exists():
-            shard(number).save(path)
+            alone = [sys.executable, "-m", "tools.demo_model.synthesise", str(arguments.work), "--only", str(number)]
+            subprocess.run(alone, check=True)
             print(f"{path.name}, {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def _path(work: Path, number: int) -> Path:
+    return work / f"speech_{number:03d}.npz"
 
 
 def shard(number: int, size: int = _PER_SHARD) -> Shard:
