@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tools.demo_model.corpus import Corpus
-from tools.demo_model.targets import IGNORED, Span, Target, prompt, target
+from tools.demo_model.corpus import IGNORED, Corpus
+from tools.demo_model.targets import Span, Target, prompt, target
 from tools.demo_model.tokens import Ids
 from tools.demo_model.windows import Line, Window
 
@@ -66,7 +66,7 @@ class Batches:
             drawn = [self._short(length) for _ in range(_FRAMES_PER_BATCH // length)]
         else:
             length = self._choice.choice(_MEDIUM_FRAMES) if kind == MEDIUM else _LONG_FRAMES
-            count = _FRAMES_PER_BATCH // length if kind == MEDIUM else 2
+            count = _FRAMES_PER_BATCH // length
             drawn = [self._with_several(length, kind) for _ in range(count)]
         for window, _, _ in drawn:
             self._line.mask(window.mel)
@@ -92,7 +92,7 @@ class Batches:
             14,
             None,
         )
-        if share < 0.08:  # no speech
+        if share < 0.1:  # no speech
             count = 0
             background = (
                 self._line.non_speech(choice.choice([length, length, length // 2])) if choice.random() < 0.65 else None
@@ -105,7 +105,7 @@ class Batches:
         window = self._line.lay(
             utterances, length, lead=lead, gap_seconds=lambda: choice.uniform(0.05, gap), background=background
         )
-        timestamps = choice.random() < 0.55
+        timestamps = choice.random() < 0.65
         segments = window.segments
         if segments and segments[-1].cut and not timestamps:  # cut speech cannot be written without timestamps
             start = max(0, segments[-1].start - 5)
@@ -120,7 +120,7 @@ class Batches:
         return window, offset, self._target(window, offset, long=True, timestamps=timestamps)
 
     def _target(self, window: Window, offset: int, *, long: bool, timestamps: bool) -> Target:
-        before = prompt(self._choice, self._corpus.draw_words, long=long, share=self._prompt_share, ids=self._ids)
+        before = prompt(self._choice, self._corpus.draw_placed, long=long, share=self._prompt_share, ids=self._ids)
         return target(
             window.segments,
             before,

@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+IGNORED = -100
+"""A label that costs nothing (torch's convention)."""
+
 PlacedWord = tuple[int, int, int]
 """A word's id, and its first and its last frame."""
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """Frames (n, 80), the words in them, and the phone of each frame."""
+    """Frames (n, 80), the words in them, and the phone of each frame (`IGNORED` where the engine does not tell)."""
 
     frames: NDArray[np.float16]
     words: list[PlacedWord]
@@ -29,7 +32,7 @@ class Corpus:
     """All utterances, and where each word of each voice lies."""
 
     def __init__(self, work: Path, choice: random.Random) -> None:
-        """Read the shards of the directory `work`.
+        """Read the shards of the directory `work`; the frames stay on disk, where processes share them.
 
         Raises:
             FileNotFoundError: there are none.
@@ -37,18 +40,19 @@ class Corpus:
         self._choice = choice
         self.utterances: list[Utterance] = []
         self._places: dict[int, list[tuple[int, int]]] = {}
-        for path in sorted(work.glob("speech_*_[0-9][0-9][0-9].npz")):
+        for path in sorted(work.glob("speech_[0-9][0-9][0-9].npz")):
             self._read(path)
         if not self.utterances:
             raise FileNotFoundError(f"no speech_*.npz in {work}; run tools.demo_model.synthesise first")
 
     def _read(self, path: Path) -> None:
         with np.load(path) as shard:
-            frames, words, phones, counts = (shard[name] for name in ("frames", "words", "phones", "counts"))
+            words, phones, counts = (shard[name] for name in ("words", "phones", "counts"))
+        frames = np.load(path.with_suffix(".npy"), mmap_mode="r")
         ends = np.cumsum(counts[:, :3], axis=0)
         for (count, word_count, phone_count, voice), (frame_end, word_end, phone_end) in zip(counts, ends, strict=True):
             placed = [(int(word), int(start), int(end)) for word, start, end in words[word_end - word_count : word_end]]
-            phone_of = np.zeros(count, np.int64)
+            phone_of = np.full(count, 0 if phone_count else IGNORED, np.int64)
             start = 0
             for phone, end in phones[phone_end - phone_count : phone_end]:
                 phone_of[start:end] = phone
@@ -61,9 +65,9 @@ class Corpus:
         """An utterance as it was synthesised, or (30 %) a new sequence of words."""
         return self._spliced() if self._choice.random() < 0.3 else self._choice.choice(self.utterances)
 
-    def draw_words(self) -> list[int]:
+    def draw_placed(self) -> list[PlacedWord]:
         """The words of some utterance, for a prompt."""
-        return [word for word, _, _ in self._choice.choice(self.utterances).words]
+        return self._choice.choice(self.utterances).words
 
     def _spliced(self) -> Utterance:
         """1-10 words cut out of one voice's utterances, at times with silence between them."""

@@ -1,50 +1,65 @@
 """Sentences: the demo model's training text, drawn from the vocabulary by a seed.
 
-Lives here: the grammar, the random word sequences, the held-out lists, and the question whether a sentence could have
-come out of the grammar or did come out of a training stream. Does not: speech (synthesise.py). Standard library only.
+Lives here: the grammars (the first model's, and the whole one of today), the random word sequences, the held-out
+lists, and whether a sentence could have come out of the first grammar. Does not: which text is trained on and which is
+not (training_text.py), or speech (synthesise.py).
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
-from functools import cache
-from itertools import islice
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
 
 from tools.demo_model.vocabulary import OPENERS, SLOTS, TEMPLATES, VOICES
+from tools.demo_model.wider_vocabulary import WIDER_SLOTS, WIDER_TEMPLATES
 
 GRAMMAR_SHARE = 0.4
 """The rest are uniformly random words: they force the decoder to listen instead of reciting templates."""
 
 HELD_OUT_SEED, MOCK_CALLS_SEED = 4242, 777
-TRAINING_SEED = 1000
-"""Plus the rank of the synthesising process."""
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _AGENT_LINES = TEMPLATES.index("hello my name is {person}")
 
-
-def _words_of_the_grammar() -> tuple[str, ...]:
-    fixed = " ".join(_SLOT.sub(" ", template) for template in TEMPLATES)
-    compound = "hundred and the of tomorrow on next week today this in days within hours between"
-    slots = " ".join(" ".join(values) for values in SLOTS.values())
-    return tuple(sorted({*fixed.split(), *compound.split(), *slots.split(), *OPENERS}))
+_HOMOPHONES = ("to", "for", "too")
+"""They sound like other words of the list: only the grammar can tell them apart."""
 
 
-WORDS = _words_of_the_grammar()
-"""All words there are, sorted; equal to the model's `words.txt`."""
+@dataclass(frozen=True)
+class Grammar:
+    """Templates, and what may stand in their slots."""
 
-# "to", "for" and "too" sound like other words of the list: only the grammar can tell them apart.
-_RANDOM_POOL = [word for word in WORDS if word not in ("to", "for", "too")]
+    slots: Mapping[str, tuple[str, ...]]
+    templates: tuple[str, ...]
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """All words there are, sorted."""
+        fixed = " ".join(_SLOT.sub(" ", template) for template in self.templates)
+        compound = "hundred and the of tomorrow on next week today this in days within hours between"
+        slots = " ".join(" ".join(values) for values in self.slots.values())
+        return tuple(sorted({*fixed.split(), *compound.split(), *slots.split(), *OPENERS}))
+
+
+FIRST = Grammar(SLOTS, TEMPLATES)
+"""383 words. The sample calls and the first held-out lists are made of it."""
+
+_MERGED = {name: (*SLOTS.get(name, ()), *WIDER_SLOTS.get(name, ())) for name in (*SLOTS, *WIDER_SLOTS)}
+WHOLE = Grammar(_MERGED, (*TEMPLATES, *WIDER_TEMPLATES))
+"""758 words, the 383 among them. What training speaks."""
 
 
 class Sentences:
     """A seeded source of sentences. The same seed gives the same stream, on every machine."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | str, grammar: Grammar = FIRST) -> None:
         """Start the stream of `seed`."""
         self._random = random.Random(seed)
+        self._grammar = grammar
+        self._pool = [word for word in grammar.words if word not in _HOMOPHONES]
         self._compound: dict[str, Callable[[], str]] = {
             "num": self._number,
             "money": self._money,
@@ -57,12 +72,12 @@ class Sentences:
 
     def grammar(self) -> str:
         """A template with its slots filled."""
-        sentence = self._fill(self._random.choice(TEMPLATES))
+        sentence = self._fill(self._random.choice(self._grammar.templates))
         return f"{self._random.choice(OPENERS)} {sentence}" if self._random.random() < 0.1 else sentence
 
     def random_words(self, fewest: int = 1, most: int = 12) -> str:
         """Uniformly random words."""
-        return " ".join(self._random.choice(_RANDOM_POOL) for _ in range(self._random.randint(fewest, most)))
+        return " ".join(self._random.choice(self._pool) for _ in range(self._random.randint(fewest, most)))
 
     def any(self) -> str:
         """What training draws: random words or a sentence of the grammar."""
@@ -100,7 +115,7 @@ class Sentences:
         return _SLOT.sub(lambda slot: self._slot(slot.group(1)), template)
 
     def _slot(self, name: str) -> str:
-        return self._compound[name]() if name in self._compound else self._random.choice(SLOTS[name])
+        return self._compound[name]() if name in self._compound else self._random.choice(self._grammar.slots[name])
 
     def _number(self) -> str:
         kind = self._random.choice(("digit", "teen", "tens", "compound"))
@@ -152,19 +167,6 @@ class Sentences:
         return f"{first} {self._slot('last')}" if full else first
 
 
-def training_stream(rank: int) -> Iterator[str]:
-    """The texts that synthesising process `rank` draws, in order, without end."""
-    source = Sentences(TRAINING_SEED + rank)
-    while True:
-        yield source.any()
-
-
-@cache
-def drawn_in_training(ranks: int = 2, each: int = 12_000) -> frozenset[str]:
-    """At least all texts that the shipped model's training synthesised (9,000 by each of two processes)."""
-    return frozenset(text for rank in range(ranks) for text in islice(training_stream(rank), each))
-
-
 @cache
 def _grammar_pattern() -> re.Pattern[str]:
     """One expression that matches every sentence of the grammar, and some more (any two numbers where one fits)."""
@@ -194,7 +196,7 @@ def _grammar_pattern() -> re.Pattern[str]:
 
 
 def in_grammar(sentence: str) -> bool:
-    """Whether the grammar can make this sentence, so that training may have contained it.
+    """Whether the first grammar can make this sentence, so that training may have contained it.
 
     >>> in_grammar("yes your balance is forty two euros"), in_grammar("your balance is good")
     (True, False)

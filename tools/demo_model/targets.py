@@ -9,11 +9,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tools.demo_model.corpus import IGNORED, PlacedWord
 from tools.demo_model.tokens import TIMESTAMPS, Ids
 from tools.demo_model.windows import Segment
-
-IGNORED = -100
-"""A label that costs nothing (torch's convention)."""
 
 Span = tuple[int, int] | None
 """Frames in which a token is heard; None for tokens that are not heard."""
@@ -29,15 +27,35 @@ class Target:
     input_spans: list[Span]
 
 
+_PLAIN, _LOOP = 0.3, 0.05
+"""Shares of prompts without timestamps (an initial prompt, hotwords), and of prompts that say one thing many times."""
+_LONGEST_PROMPT = 223
+
+
 def prompt(
-    choice: random.Random, draw_words: Callable[[], list[int]], *, long: bool, share: float, ids: Ids
+    choice: random.Random, draw: Callable[[], list[PlacedWord]], *, long: bool, share: float, ids: Ids
 ) -> list[int]:
-    """Previous text, in `share` of the long windows: up to the 223 tokens that faster-whisper gives as context."""
+    """Previous text before `share` of the long windows: up to the 223 tokens that faster-whisper gives as context.
+
+    As there, it has the timestamps of the windows that it was heard in. It is never what was really said before the
+    window, so that no word is learned from it, and a wrong prompt does no harm.
+    """
     if choice.random() >= (share if long else 0.4 * share):
         return []
     count = (choice.randint(1, 6) if choice.random() < 0.5 else 45) if long else choice.randint(1, 4)
-    words = [word for _ in range(count) for word in draw_words()]
-    return [ids.previous, *words[-choice.randint(60, 223) :]]
+    plain, loop = choice.random() < _PLAIN, choice.random() < _LOOP
+    said = draw()
+    tokens: list[int] = []
+    at = choice.uniform(0, 3)
+    for _ in range(count):
+        said = said if loop else draw()
+        length = said[-1][2] / 100
+        at = at if at + length < 30 else choice.uniform(0, 1)
+        stamps = [ids.first_timestamp + min(TIMESTAMPS - 1, round(seconds * 50)) for seconds in (at, at + length)]
+        words = [word for word, _, _ in said]
+        tokens += words if plain else [stamps[0], *words, stamps[1]]
+        at += length + choice.uniform(0, 1)
+    return [ids.previous, *tokens[-_LONGEST_PROMPT:]]
 
 
 def target(

@@ -11,7 +11,7 @@ from string import ascii_lowercase
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from tools.demo_model.sentences import WORDS
+from tools.demo_model.sentences import WHOLE
 
 TIMESTAMPS = 1501
 """0.00 to 30.00 seconds in steps of 20 ms."""
@@ -42,7 +42,8 @@ class Ids:
 def make_tokenizer() -> Tokenizer:
     """The tokenizer: known words, single letters, Whisper's special tokens. Other words become `<unk>`."""
     # "Ġ" stands for the space before a word in a byte-level vocabulary.
-    words = [f"Ġ{word}" for word in WORDS] + [f"Ġ{letter}" for letter in ascii_lowercase if letter not in WORDS]
+    known = WHOLE.words
+    words = [f"Ġ{word}" for word in known] + [f"Ġ{letter}" for letter in ascii_lowercase if letter not in known]
     vocabulary = {token: number for number, token in enumerate(["<unk>", *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -1,9 +1,13 @@
-"""Train: the demo model from random weights, or further from a checkpoint.
+"""Train: the demo model, from the first one's weights or from random ones, by steps.
 
-    python -m tools.demo_model.train WORK OUT.pt --rank R --world 2 --seconds 1480 --schedule-seconds 1740
+    python -m tools.demo_model.train WORK --rank R --world 2 --steps 9000 --decay-steps 2500
 
 Lives here: the losses, the schedule, the loop; one process for each rank, side by side (two single-threaded processes
 are faster than one with two threads), their gradients averaged. Does not: data (batches.py), layers (network.py).
+
+What a step sees depends on the seed, the rank and the step's number alone, and WORK/training.pt holds all else that a
+step starts from: a run that was stopped goes on as if it had not been. The rate is constant until the decay begins, so
+that `--steps` may be raised (or lowered, down to where the run is) as long as it has not.
 """
 
 # mypy: disable-error-code="import-not-found, no-untyped-call, no-any-return"
@@ -16,6 +20,7 @@ import os
 import random
 import time
 from collections import defaultdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +30,14 @@ from torch import Tensor, distributed
 from torch.nn import functional
 
 from tools.demo_model.batches import LONG, MEDIUM, SHORT, Batch, Batches
-from tools.demo_model.corpus import Corpus
-from tools.demo_model.network import Sizes, Whisper, load, save
+from tools.demo_model.corpus import IGNORED, Corpus
+from tools.demo_model.first_model import start_from
+from tools.demo_model.network import HEAD_STRIDE, Sizes, Whisper
 from tools.demo_model.synthesise import PHONES
 from tools.demo_model.tokens import Ids, read_tokenizer
 from tools.demo_model.windows import Line
+
+CHECKPOINT = "training.pt"
 
 _HEAD_WEIGHTS = {"phone": 0.5, "early": 0.5, "word": 1.0, "previous": 0.4, "before": 0.2}
 _NEAR = torch.exp(-0.5 * (torch.arange(-3, 4) / 1.3) ** 2)
@@ -40,70 +48,84 @@ _SOFT_STAMP = _NEAR / _NEAR.sum()
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, help="what synthesise and nonspeech (as nonspeech.npy) wrote")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
+    parser.add_argument("--first-model", type=Path, help="an exported model to start from; random weights without")
     parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--world", type=int, default=1)
     parser.add_argument("--port", type=int, default=29_831)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=1480.0)
-    parser.add_argument("--schedule-seconds", type=float, help="length of the schedule, where it is cut short")
-    parser.add_argument("--peak-rate", type=float, default=1.5e-3)
-    parser.add_argument("--warm-up-steps", type=int, default=150)
-    parser.add_argument("--hold", type=float, default=0.3, help="share of the schedule before the rate falls")
-    parser.add_argument("--short-until", type=float, default=0.3, help="share of the schedule with short clips alone")
-    parser.add_argument("--mixed-until", type=float, default=0.55, help="… and with few long windows")
-    parser.add_argument(
-        "--mix", type=float, nargs=2, default=(0.3, 0.6), help="then: share of short, of short + medium"
-    )
-    parser.add_argument("--prompts", type=float, default=0.35, help="share of long windows with previous text")
-    parser.add_argument("--report-every", type=float, default=30.0, help="seconds")
+    parser.add_argument("--steps", type=int, default=9000, help="of the whole training")
+    parser.add_argument("--decay-steps", type=int, default=2500, help="the last ones, in which the rate falls")
+    parser.add_argument("--peak-rate", type=float, default=1.2e-3)
+    parser.add_argument("--warm-up-steps", type=int, default=200)
+    parser.add_argument("--short-until", type=int, default=400, help="steps with short clips alone")
+    parser.add_argument("--mixed-until", type=int, default=1200, help="… and with few long windows")
+    parser.add_argument("--prompts", type=float, default=0.6, help="share of long windows with previous text")
+    parser.add_argument("--keep-every", type=int, default=100, help="steps between checkpoints")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Train until the time is up; rank 0 reports and keeps the checkpoint."""
+    """Train to the last step, from the checkpoint if there is one; rank 0 reports and keeps the checkpoint."""
     options = _arguments()
     torch.set_num_threads(1)
     if options.world > 1:
         address = f"tcp://127.0.0.1:{options.port}"
         distributed.init_process_group("gloo", init_method=address, rank=options.rank, world_size=options.world)
-    seed = options.seed * 77 + 1000 + options.rank
-    choice, noise = random.Random(seed), np.random.default_rng(seed)
-    torch.manual_seed(options.rank)
+    choice, noise = random.Random(), np.random.default_rng()
     _, ids = read_tokenizer(options.work / "tokenizer.json")
     corpus = Corpus(options.work, choice)
     line = Line(noise, options.work / "nonspeech.npy")
     batches = Batches(corpus, line, ids, prompt_share=options.prompts, choice=choice, noise=noise)
-    model = _model(options, ids)
-    optimiser = _optimiser(model)
-    begun = reported = time.monotonic()
+    run = Run.begin(options, ids)
     report: dict[str, list[float]] = defaultdict(list)
-    step = 0
-    while (spent := _agreed(time.monotonic() - begun, options.world)) < options.seconds:
-        done = spent / (options.schedule_seconds or options.seconds)
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(step, done, options)
-        losses = _step(model, optimiser, batches.draw(_kind(step, done, options)), ids, options.world)
-        step += 1
+    begun = time.monotonic()
+    while run.step < options.steps:
+        _reseed(choice, noise, options, run.step)
+        for group in run.optimiser.param_groups:
+            group["lr"] = _rate(run.step, options)
+        losses = _step(run.model, run.optimiser, batches.draw(_kind(run.step, options)), ids, options.world)
+        run.step += 1
         for name, value in losses.items():
             report[name].append(value)
-        if options.rank == 0 and time.monotonic() - reported > options.report_every:
-            _tell(step, spent, report)
-            _keep(model, options.out)
-            reported = time.monotonic()
-    if options.rank == 0:
-        _tell(step, time.monotonic() - begun, report)
-        _keep(model, options.out)
+        if options.rank == 0 and (run.step % options.keep_every == 0 or run.step == options.steps):
+            _tell(run.step, time.monotonic() - begun, report)
+            run.keep(options.work / CHECKPOINT)
 
 
-def _model(options: argparse.Namespace, ids: Ids) -> Whisper:
-    sizes = Sizes(ids.count, ids.first_timestamp, phones=len(PHONES), words=ids.end_of_text)
-    model = load(str(options.start)) if options.start else Whisper(sizes)
-    if options.world > 1:
-        for parameter in model.parameters():
-            distributed.broadcast(parameter.data, 0)
-    return model
+@dataclass
+class Run:
+    """All that a step starts from."""
+
+    model: Whisper
+    optimiser: torch.optim.Optimizer
+    step: int
+
+    @classmethod
+    def begin(cls, options: argparse.Namespace, ids: Ids) -> Run:
+        """From the checkpoint, else from the first model, else from random weights (the same on all ranks)."""
+        torch.manual_seed(options.seed)
+        model = Whisper(Sizes(ids.count, ids.first_timestamp, phones=len(PHONES), words=ids.end_of_text))
+        run = cls(model, _optimiser(model), 0)
+        if (options.work / CHECKPOINT).exists():
+            kept = torch.load(options.work / CHECKPOINT)
+            model.load_state_dict(kept["weights"])
+            run.optimiser.load_state_dict(kept["optimiser"])
+            run.step = kept["step"]
+        elif options.first_model:
+            start_from(model, options.first_model, options.work / "tokenizer.json")
+        return run
+
+    def keep(self, path: Path) -> None:
+        """Write the checkpoint, whole or not at all."""
+        partial = path.with_suffix(".part")
+        kept = {"weights": self.model.state_dict(), "sizes": asdict(self.model.sizes)}
+        torch.save(kept | {"optimiser": self.optimiser.state_dict(), "step": self.step}, partial)
+        os.replace(partial, path)
+
+
+def _reseed(choice: random.Random, noise: np.random.Generator, options: argparse.Namespace, step: int) -> None:
+    choice.seed(f"{options.seed} {options.rank} {step}")
+    noise.bit_generator.state = np.random.default_rng([options.seed, options.rank, step]).bit_generator.state
 
 
 def _optimiser(model: Whisper) -> torch.optim.Optimizer:
@@ -113,26 +135,19 @@ def _optimiser(model: Whisper) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98))
 
 
-def _agreed(seconds: float, world: int) -> float:
-    """Rank 0's clock, so that all ranks draw the same kind of batch and stop together."""
-    clock = torch.tensor([seconds])
-    if world > 1:
-        distributed.broadcast(clock, 0)
-    return clock.item()
-
-
-def _rate(step: int, done: float, options: argparse.Namespace) -> float:
+def _rate(step: int, options: argparse.Namespace) -> float:
+    left = options.steps - step
     warm = options.peak_rate * min(1.0, (step + 1) / options.warm_up_steps)
-    if done < options.hold:
+    if left > options.decay_steps:
         return warm
-    return warm * max(0.02, 0.5 * (1 + math.cos(math.pi * (done - options.hold) / (1 - options.hold))))
+    return warm * max(0.02, 0.5 * (1 - math.cos(math.pi * left / options.decay_steps)))
 
 
-def _kind(step: int, done: float, options: argparse.Namespace) -> int:
+def _kind(step: int, options: argparse.Namespace) -> int:
     """Short clips first, then more and more long windows; the same on all ranks."""
-    if done < options.short_until:
+    if step < options.short_until:
         return SHORT
-    short, medium = (0.6, 0.85) if done < options.mixed_until else options.mix
+    short, medium = (0.5, 0.8) if step < options.mixed_until else (0.25, 0.55)
     share = step * 7919 % 1000 / 1000
     return SHORT if share < short else MEDIUM if share < medium else LONG
 
@@ -167,7 +182,9 @@ def _losses(model: Whisper, batch: Batch, ids: Ids) -> dict[str, Tensor]:
         near = (batch.labels[stamps][:, None] + torch.arange(-3, 4)).clamp(ids.first_timestamp, ids.count - 1)
         losses["stamp"] = -(log_probability[stamps].gather(1, near) * _SOFT_STAMP).sum(1).mean()
     for name, head in heads.items():
-        losses[name] = functional.cross_entropy(head.float().flatten(0, 1), batch.frame_labels[name].flatten())
+        losses[name] = _frame_loss(
+            head.float().flatten(0, 1), batch.frame_labels[name][:, :: HEAD_STRIDE[name]].flatten()
+        )
     losses["look_last"] = _outside(seen[1][:, :], batch.label_spans)
     losses["look_first"] = _outside(seen[0][:, :2], batch.input_spans)
     losses["total"] = (
@@ -178,6 +195,11 @@ def _losses(model: Whisper, batch: Batch, ids: Ids) -> dict[str, Tensor]:
         + 0.15 * losses["look_first"]
     )
     return losses
+
+
+def _frame_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    # No label at all happens: a short clip by an engine that tells no phones. Its mean would not be a number.
+    return functional.cross_entropy(scores, labels, reduction="sum") / (labels != IGNORED).sum().clamp(min=1)
 
 
 def _outside(weights: Tensor, spans: NDArray[np.int64]) -> Tensor:
@@ -209,12 +231,6 @@ def _average_gradients(model: Whisper, world: int) -> None:
 def _tell(step: int, seconds: float, report: dict[str, list[float]]) -> None:
     print(f"step {step}, {seconds:.0f} s: " + " ".join(f"{n} {np.mean(v):.3f}" for n, v in report.items()), flush=True)
     report.clear()
-
-
-def _keep(model: Whisper, path: Path) -> None:
-    partial = path.with_suffix(".part")
-    save(model, str(partial))
-    os.replace(partial, path)
 
 
 if __name__ == "__main__":

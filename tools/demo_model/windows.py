@@ -39,6 +39,25 @@ class Window:
     phones: NDArray[np.int64]
 
 
+def _warp(factor: float) -> NDArray[np.float32]:
+    """A matrix that moves all frequencies by `factor`, as a shorter or longer vocal tract does."""
+    # Slaney's mel scale, which Whisper's bands are on: linear to 1 kHz, then 27 steps to the factor 6.4.
+    mel = np.linspace(0, 15 + 27 * np.log(8) / np.log(6.4), BANDS + 2)
+    hertz = np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
+    place = np.clip(np.interp(hertz[1:-1] / factor, hertz, np.arange(BANDS + 2)) - 1, 0, BANDS - 1)
+    below = np.minimum(place.astype(int), BANDS - 2)
+    matrix = np.zeros((BANDS, BANDS), np.float32)
+    columns = np.arange(BANDS)
+    matrix[below, columns] = 1 - (place - below)
+    matrix[below + 1, columns] += place - below
+    return matrix
+
+
+_WARPED = 0.4
+"""Share of utterances that are warped, besides those that synthesise.py already played faster or slower."""
+_WARPS = [_warp(factor) for factor in np.linspace(0.9, 1.12, 12)]
+
+
 class Line:
     """A source of telephone lines: each window gets another gain, tilt, band limit and noise."""
 
@@ -69,9 +88,10 @@ class Line:
                 break
             count = min(len(utterance.frames), length - position)
             level = gain + random.uniform(-0.3, 0.3)
-            power[position : position + count] += 10 ** (
-                utterance.frames[:count].astype(np.float32) + level + equaliser
-            )
+            frames = utterance.frames[:count].astype(np.float32)
+            if random.random() < _WARPED:
+                frames = frames @ _WARPS[random.integers(len(_WARPS))]
+            power[position : position + count] += 10 ** (frames + level + equaliser)
             phones[position : position + count] = utterance.phones[:count]
             segments.append(_segment(utterance, position, length))
             if segments[-1].cut:
@@ -119,10 +139,10 @@ class Line:
         return equaliser
 
     def _line_noise(self, power: Power, speech: bool) -> Power:
-        """Coloured noise, 22-55 dB below the speech's peaks."""
+        """Coloured noise, 12-55 dB below the speech's peaks."""
         random = self._random
         peaks = np.log10(np.quantile(power, 0.97)) if speech else random.uniform(-4, 0)
-        level = peaks - random.uniform(2.2, 5.5)
+        level = peaks - random.uniform(1.2, 5.5)
         colour = np.interp(np.arange(BANDS), np.linspace(0, BANDS - 1, 6), random.normal(0, 0.4, 6))
         colour += random.uniform(-0.02, 0.01) * np.arange(BANDS)
         if random.random() < 0.5:

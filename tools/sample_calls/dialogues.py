@@ -13,7 +13,8 @@ from typing import Literal
 import yaml
 from pydantic import TypeAdapter
 
-from tools.demo_model.sentences import WORDS, drawn_in_training
+from tools.demo_model.sentences import FIRST
+from tools.demo_model.training_text import drawn_in_training
 
 SCRIPT = Path(__file__).with_name("dialogues.yaml")
 
@@ -107,7 +108,7 @@ def problems(dialogue: Dialogue) -> list[str]:
     """What makes a dialogue unfit: unknown words, and sentences that training contained."""
     found = []
     for line in dialogue.turns:
-        unknown = set(words_of(line.text)) - set(WORDS)
+        unknown = set(words_of(line.text)) - set(FIRST.words)
         if unknown:
             found.append(f"{dialogue.name}: the model does not know {sorted(unknown)}")
         for part in re.split(r"[.?]", line.text):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 
-from tools.demo_model.sentences import Sentences, drawn_in_training, in_grammar
+from tools.demo_model.sentences import Sentences, in_grammar
+from tools.demo_model.training_text import drawn_in_training
 from tools.demo_model.vocabulary import VOICES
 from tools.sample_calls.dialogues import Audio, Dialogue, Line, Role, Speaker
 

@@ -1,0 +1,139 @@
+"""The demo model's makers: what is trained on, what is kept from it, and that a broken-off run goes on where it was."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from aila_pipeline.demo import MODEL
+from aila_pipeline.demo.samples import samples
+from tools.demo_model.evaluate import rates
+from tools.demo_model.line_codecs import CODECS, coded
+from tools.demo_model.make import make
+from tools.demo_model.model_file import read_arrays
+from tools.demo_model.resampling import resampled
+from tools.demo_model.sentences import FIRST, WHOLE
+from tools.demo_model.targets import prompt
+from tools.demo_model.tokens import make_tokenizer, read_tokenizer
+from tools.demo_model.training_text import held_back, shard_texts, wide_held_out
+from tools.demo_model.trials import Trial
+from tools.demo_model.voices import CAST, UNHEARD
+from tools.sample_calls.dialogues import Audio
+
+RATE_HZ = 16_000
+
+
+def a_voice(seconds: float = 1.5) -> NDArray[np.float32]:
+    """A buzz like a vowel, its pitch gliding, in four syllables: codecs for speech keep it."""
+    time = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
+    turns = 110 * time + 20 * time**2
+    buzz = sum(np.sin(2 * np.pi * harmonic * turns) / harmonic for harmonic in range(1, 25))
+    syllables = np.clip(np.sin(2 * np.pi * 2.7 * time), 0, 1)
+    return np.asarray(0.15 * buzz * syllables, np.float32)
+
+
+def test_the_whole_grammar_has_the_words_of_the_first_and_of_the_samples() -> None:
+    said = {word for sample in samples().values() for turn in sample.turns for word in turn.text.split()}
+    assert set(FIRST.words) | said <= set(WHOLE.words)
+    assert 600 <= len(WHOLE.words) <= 1000
+
+
+def test_no_text_of_a_shard_is_one_that_is_held_back() -> None:
+    said = {
+        part.strip() for sample in samples().values() for turn in sample.turns for part in re.split(r"[.?]", turn.text)
+    }
+    assert said & held_back()
+    assert {text for _, text in wide_held_out()} <= held_back()
+    assert not held_back() & set(islice(shard_texts(3), 2000))
+
+
+def test_a_shard_says_the_same_again_and_another_one_something_else() -> None:
+    first, again, other = (list(islice(shard_texts(number), 20)) for number in (0, 0, 1))
+    assert first == again != other
+
+
+def test_the_unheard_voice_is_not_in_the_cast_and_four_kinds_of_voices_are() -> None:
+    assert all("kal" not in voice.name for voice in CAST)
+    assert UNHEARD.startswith("kal")
+    assert {voice.engine for voice in CAST} == {"flite", "festival", "espeak"}
+    assert sum(voice.share for voice in CAST) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("audio", CODECS, ids=lambda audio: f"{audio.codec} {audio.rate_hz}")
+def test_a_codec_leaves_speech_where_it_was(audio: Audio) -> None:
+    sound = a_voice()
+    back = coded(sound, audio)
+    assert len(back) == len(sound)
+    loudness, loudness_back = ((wave[:23_840].reshape(-1, 160) ** 2).mean(1) for wave in (sound, back))
+    assert np.corrcoef(loudness, loudness_back)[0, 1] > 0.9
+
+
+def test_sound_played_faster_is_higher_and_shorter() -> None:
+    tone = np.sin(2 * np.pi * 500 * np.arange(RATE_HZ) / RATE_HZ).astype(np.float32)
+    faster = resampled(tone, 1.25)
+    assert len(faster) == 12_800
+    loudest = np.abs(np.fft.rfft(faster)).argmax() * RATE_HZ / len(faster)
+    assert loudest == pytest.approx(625, abs=2)
+
+
+def test_a_prompt_is_what_faster_whisper_gives_text_with_rising_times_and_no_more_than_it_keeps(tmp_path: Path) -> None:
+    make_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    _, ids = read_tokenizer(tmp_path / "tokenizer.json")
+    words = [(5, 0, 40), (6, 40, 80), (7, 80, 130)]
+    seen = [prompt(random.Random(seed), lambda: words, long=True, share=1.0, ids=ids) for seed in range(200)]
+    assert all(one[0] == ids.previous and len(one) <= 224 for one in seen)
+    timed = [one for one in seen if any(token >= ids.first_timestamp for token in one)]
+    assert 100 < len(timed) < 200
+    for one in timed:
+        stamps = [token for token in one if token >= ids.first_timestamp]
+        assert all(later >= earlier or later - ids.first_timestamp < 200 for earlier, later in pairwise(stamps))
+    assert {len(one) for one in seen if len(one) == 224}
+    assert prompt(random.Random(1), lambda: words, long=True, share=0.0, ids=ids) == []
+
+
+def test_the_shipped_model_can_be_read_back_for_a_next_one() -> None:
+    """int8 weights come back as floats of a trained network's size, one row of the table for each token."""
+    arrays = read_arrays(MODEL / "model.bin")
+    table = arrays["decoder/embeddings/weight"]
+    tokens = len((MODEL / "vocabulary.json").read_text("utf-8").strip().splitlines()) - 2
+    assert table.dtype == np.float32
+    assert table.shape[0] == tokens
+    assert 0.1 < np.abs(table).std() < 10
+    assert arrays["encoder/conv1/weight"].shape[1:] == (80, 3)
+
+
+def test_the_error_rate_of_a_group_is_that_of_its_trials_alone() -> None:
+    silence = np.zeros(160, np.float32)
+    found = [Trial("one two", silence, ("all", "a")), Trial("one", silence, ("all", "b"))]
+    assert rates(found, lambda sound: "one") == {"all": 1 / 3, "a": 1 / 2, "b": 0.0}
+
+
+def test_a_run_that_broke_off_goes_on_with_the_step_that_failed(tmp_path: Path) -> None:
+    taken: list[str] = []
+    broken = [True]
+
+    def speech(work: Path) -> None:
+        taken.append("speech")
+        if broken.pop():
+            raise subprocess.CalledProcessError(1, "synthesise")
+        broken.append(False)
+
+    steps = {
+        "tokens": lambda work: taken.append("tokens"),
+        "speech": speech,
+        "export": lambda work: taken.append("export"),
+    }
+    with pytest.raises(subprocess.CalledProcessError):
+        make(tmp_path, steps)
+    broken.append(False)
+    assert make(tmp_path, steps, until="speech") == ["speech"]
+    assert make(tmp_path, steps) == ["export"]
+    assert make(tmp_path, steps) == []
+    assert taken == ["tokens", "speech", "speech", "export"]

@@ -1,0 +1,71 @@
+"""Training text: which sentences a model was trained on, and which are kept from it.
+
+Lives here: the text of each shard of speech, the held-out lists, the streams of the first model. Does not: the grammars
+(sentences.py) or speech (synthesise.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+import yaml
+
+from tools.demo_model.sentences import HELD_OUT_SEED, MOCK_CALLS_SEED, WHOLE, Sentences
+
+FIRST_TRAINING_SEED = 1000
+"""Plus the rank of the synthesising process; the first model's."""
+
+WIDE_HELD_OUT_SEED = 9191
+_SAMPLE_SCRIPT = Path(__file__).parents[1] / "sample_calls" / "dialogues.yaml"
+
+
+def shard_texts(number: int) -> Iterator[str]:
+    """The texts that shard `number` of the training speech is drawn from, without end; none of `held_back`."""
+    source = Sentences(f"shard {number}", WHOLE)
+    while True:
+        text = source.any()
+        if text not in held_back():
+            yield text
+
+
+@cache
+def wide_held_out(per_kind: int = 24) -> list[tuple[str, str]]:
+    """(kind, text): sentences of the whole grammar and random words of all 758, none of which training speaks."""
+    source = Sentences(WIDE_HELD_OUT_SEED, WHOLE)
+    found: list[tuple[str, str]] = []
+    while len(found) < per_kind:
+        text = source.grammar()
+        if len(text.split()) >= 6 and ("grammar", text) not in found:
+            found.append(("grammar", text))
+    return found + [("random", source.random_words(3, 10)) for _ in range(per_kind)]
+
+
+@cache
+def held_back() -> frozenset[str]:
+    """All that training never speaks: both held-out lists, the mock calls, and the sentences of the sample calls."""
+    first = {text for lines in Sentences(HELD_OUT_SEED).held_out().values() for _, text in lines}
+    calls = {text for call in Sentences(MOCK_CALLS_SEED).mock_calls() for _, text in call}
+    return frozenset({*first, *calls, *(text for _, text in wide_held_out()), *_sample_sentences()})
+
+
+def _sample_sentences() -> set[str]:
+    script = yaml.safe_load(_SAMPLE_SCRIPT.read_text("utf-8"))
+    parts = [part for call in script for turn in call["turns"] for part in re.split(r"[.?]", turn[1])]
+    return {" ".join(re.findall(r"[a-z]+", part.lower())) for part in parts}
+
+
+def training_stream(rank: int) -> Iterator[str]:
+    """The texts that synthesising process `rank` of the first model drew, in order, without end."""
+    source = Sentences(FIRST_TRAINING_SEED + rank)
+    while True:
+        yield source.any()
+
+
+@cache
+def drawn_in_training(ranks: int = 2, each: int = 12_000) -> frozenset[str]:
+    """At least all texts that the first model's training synthesised (9,000 by each of two processes)."""
+    return frozenset(text for rank in range(ranks) for text in islice(training_stream(rank), each))
