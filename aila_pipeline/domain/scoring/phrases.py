@@ -4,7 +4,7 @@ Lives here: the search. Does not: what is searched for and what follows (verdict
 
 A phrase of n words is compared with each stretch of n - 1, n and n + 1 words of one turn, by rapidfuzz's `ratio`
 (100 * (1 - insertions and deletions / letters of both)): n - 1 and n + 1 because recognisers join and part words.
-A checklist's phrases are looked for together: one table of phrases by stretches costs a tenth of phrase by phrase.
+A checklist's phrases are looked for together: one table of phrases by stretches costs a quarter of phrase by phrase.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def score(
     """
     speech = Speech(transcript)
     known = None if answers is None else {answer.item_id: answer for answer in answers}
-    # All at once: phrase by phrase, the search costs ten times as much.
+    # All at once: phrase by phrase, the search costs four times as much.
     heard = speech.find(search for item in checklist.items for search in _searches(item, speech))
     call = _Call(speech, insights, known, heard)
     items = tuple(_judged(item, call) for item in checklist.items)
