@@ -31,7 +31,8 @@ test-fast: setup ## unit tests only
 test-services: setup ## the tests against PostgreSQL, Ceph radosgw and Chromium (Debian packages)
 	tools/services/run $(BIN)/pytest -m services
 
-bench: setup ## the API with a million calls, on SQLite and on PostgreSQL (half an hour)
+bench: setup ## recognition against others, then the API with a million calls, on SQLite and on PostgreSQL (hours)
+	$(BIN)/python -m tools.measurements.speech --models tiny:3 small:1 --growth 10 100 400 --memory 100 10
 	$(BIN)/python -m tools.measurements.api_speed
 	tools/services/run $(BIN)/python -m tools.measurements.api_speed --postgres
 

@@ -186,14 +186,9 @@ class Recogniser(OneByOne):
             return  # and no model is loaded for nothing
         from aila_pipeline.adapters.speech_decoding import Decoder  # noqa: PLC0415 - slow to import
         from aila_pipeline.adapters.speech_pooled import PooledRun  # noqa: PLC0415 - as above
-        from aila_pipeline.adapters.speech_size import size_of  # noqa: PLC0415 - with them
 
-        size, place, method = size_of(self._directory), self._place, speech_method.Method.of(self._options)
-        whisper = self._loaded()
-        value_bytes = 2 if "float16" in place.compute_type else 4
-        largest = size.batch_for(
-            self._memory_mb * 10**6 // place.workers, beam_size=method.beam_size, value_bytes=value_bytes
-        )
+        place, method, whisper = self._place, speech_method.Method.of(self._options), self._loaded()
+        largest = self._windows_for(place)
         run: PooledRun[T] = PooledRun(
             Decoder(whisper, method, largest=largest, encode_together=place.device != "cpu"),
             language_of=lambda question: self._language(question.language),
@@ -257,7 +252,22 @@ class Recogniser(OneByOne):
 
     @functools.cached_property
     def _place(self) -> speech_loading.Place:
-        return speech_loading.Place.chosen(self._device, self._compute_type, self._cpu_threads)
+        chosen = functools.partial(speech_loading.Place.chosen, self._device, self._compute_type, self._cpu_threads)
+        if self._engine != POOLED:
+            return chosen(workers=1)  # `transcribe` asks for one window after the other
+        place = chosen(workers=2)
+        # With a single window each, they would win less than one loses that could have had a batch.
+        return place if self._windows_for(place) > 1 else chosen(workers=1)
+
+    def _windows_for(self, place: speech_loading.Place) -> int:
+        """How many windows each worker may take at a time."""
+        from aila_pipeline.adapters.speech_size import size_of  # noqa: PLC0415 - with the rest of the engine
+
+        return size_of(self._directory).batch_for(
+            self._memory_mb * 10**6 // place.workers,
+            beam_size=speech_method.Method.of(self._options).beam_size,
+            value_bytes=2 if "float16" in place.compute_type else 4,
+        )
 
     def _loaded(self) -> WhisperModel:
         return speech_loading.load(self._directory, self._place)

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import ctranslate2
 import numpy as np
-from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 from numpy.typing import NDArray
 
 from aila_pipeline.adapters.speech_alignment import utterances_of
+from aila_pipeline.adapters.speech_features import Spectrogram
 from aila_pipeline.adapters.speech_memory import is_lost_device, is_out_of_memory
 from aila_pipeline.adapters.speech_method import Method
 from aila_pipeline.adapters.speech_quality import Attempt
@@ -74,6 +74,7 @@ class Decoder:
 
     def __init__(self, whisper: WhisperModel, method: Method, *, largest: int, encode_together: bool = False) -> None:
         self._whisper, self._method, self._encode_together = whisper, method, encode_together
+        self._spectrogram = Spectrogram(whisper.feature_extractor)
         self.largest = largest
 
     def hear(self, batch: Sequence[ReadyWindow]) -> HeardBatch:
@@ -205,7 +206,7 @@ class Decoder:
         return np.array(self._whisper.model.encode(_view(features), to_cpu=True))
 
     def _features(self, sound: SoundWindow) -> NDArray[np.float32]:
-        return np.asarray(pad_or_trim(self._whisper.feature_extractor(sound.samples)[..., :-1]), np.float32)
+        return self._spectrogram.of(sound.samples)
 
     @functools.lru_cache(maxsize=128)  # noqa: B019 - lives as long as the model does
     def _tokenizer(self, language: str) -> Tokenizer:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from aila_pipeline.adapters import speech_model
 from aila_pipeline.adapters.speech_memory import keep_large_blocks
+from aila_pipeline.adapters.speech_processor import use_wide_vectors
 from aila_pipeline.errors import ModelUnavailable
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Where and how a model runs. `workers`: batches that it takes at one time."""
+    """Where and how a model runs. `workers`: batches that it takes at one time, each with so many `threads`."""
 
     device: str
     compute_type: str
@@ -29,16 +30,22 @@ class Place:
     workers: int
 
     @classmethod
-    def chosen(cls, device: str, compute_type: str, threads: int) -> Place:
-        """From the settings: `auto` is a GPU if there is one, `default` is int8 on a CPU, 0 threads are all."""
+    def chosen(cls, device: str, compute_type: str, threads: int, *, workers: int) -> Place:
+        """From the settings: `auto` is a GPU if there is one, `default` is int8 on a CPU, 0 threads are all.
+
+        At most so many `workers`. Two of them share a CPU's threads: with both threads on one batch, each waits for the
+        other at every little operation of the decoder, and turns in circles meanwhile (docs/benchmarks.md, "Where the
+        time goes"). On a GPU the second one has a batch ready while the host sorts out what the first one's has said.
+        """
         device = _best_device() if device == "auto" else device
         on_cpu = device == "cpu"
+        threads = threads or _cpu_count()
+        workers = min(workers, threads) if on_cpu else workers
         return cls(
             device=device,
             compute_type="int8" if compute_type == "default" and on_cpu else compute_type,
-            threads=threads or _cpu_count(),
-            # A GPU idles while the host sorts out what a batch has said, unless another batch is there by then.
-            workers=1 if on_cpu else 2,
+            threads=max(1, threads // workers),
+            workers=workers,
         )
 
 
@@ -58,7 +65,8 @@ def _load(
     place: Place,
 ) -> WhisperModel:
     keep_large_blocks()
-    import faster_whisper  # noqa: PLC0415 - slow to import, and CTranslate2 must come after the line above
+    use_wide_vectors()
+    import faster_whisper  # noqa: PLC0415 - slow to import, and CTranslate2 must come after the lines above
 
     try:
         return faster_whisper.WhisperModel(

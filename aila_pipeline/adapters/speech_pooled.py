@@ -70,7 +70,7 @@ class PooledRun(Generic[T]):
         ):
             while not (reader.ended and not self._pool and not self._flying):
                 if self._collect(reader):
-                    self._launch(executor)
+                    self._launch(executor, is_last=reader.ended)
                 yield from self._done()
                 self._land(reader)
                 yield from self._done()
@@ -129,9 +129,11 @@ class PooledRun(Generic[T]):
         call.waiting += 1
         self._pool.put(_Pooled(call, ready))
 
-    def _launch(self, executor: ThreadPoolExecutor) -> None:
-        while len(self._flying) < self._batches and self._pool:
-            batch = self._pool.take(self._decoder.largest)
+    def _launch(self, executor: ThreadPoolExecutor, *, is_last: bool) -> None:
+        while (free := self._batches - len(self._flying)) > 0 and self._pool:
+            # The last windows are shared out, or a short call would be heard by one worker while others have nothing.
+            count = min(self._decoder.largest, -(-len(self._pool) // free)) if is_last else self._decoder.largest
+            batch = self._pool.take(count)
             self._flying[executor.submit(self._hear, batch)] = batch
 
     def _hear(self, batch: list[_Pooled[T]]) -> tuple[HeardBatch, float]:

@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from aila_pipeline.errors import ModelUnavailable
 
-LARGEST_BATCH = 12
-"""Beyond it the decoder gains next to nothing (docs/benchmarks.md)."""
+LARGEST_BATCH = 10
+"""Beyond it the decoder gains next to nothing, and two workers would come near 1 GB (docs/benchmarks.md)."""
 
 FRAMES = 1500
 """Positions that the encoder makes of a window."""
@@ -37,18 +37,24 @@ class ModelSize:
     tokens: int
 
     def batch_for(self, memory_bytes: int, *, beam_size: int, value_bytes: int = 4) -> int:
-        """Windows that one batch may have, at least 1 and at most `LARGEST_BATCH`.
+        """Windows that one batch may have, at least 1 and at most `LARGEST_BATCH`."""
+        return max(1, min(LARGEST_BATCH, self.windows_in(memory_bytes, beam_size=beam_size, value_bytes=value_bytes)))
 
-        Counted are: the encoder's attention for one window, the decoder's keys and values of the window and of each
-        beam, its scores for every token, and the sound that waits. `value_bytes` is 2 for float16.
+    def windows_in(self, memory_bytes: int, *, beam_size: int, value_bytes: int = 4) -> int:
+        """Windows for which this is enough at one time, 0 or below if for none.
+
+        A batch is encoded, then decoded, then aligned; each gives its memory back for the next. So what counts is
+        decoding (the keys and values of the windows and of each beam, the scores for every token, the sound that waits)
+        unless the encoder's attention or the alignment of a single window need more. `value_bytes` is 2 for float16.
         """
         attention = self.heads * FRAMES * FRAMES * 2 + FRAMES * self.width * 10
         alignment = _TOKENS * (self.tokens + self.heads * FRAMES)
         of_window = FRAMES * self.width * (2 * self.decoder_layers + 2)
         of_beams = beam_size * (2 * (self.decoder_layers + 1) * _TOKENS * self.width + 4 * self.tokens)
-        left = memory_bytes - value_bytes * (attention + alignment)
         each = value_bytes * (of_window + of_beams) + _WAITING_PER_PLACE * _WINDOW_BYTES
-        return max(1, min(LARGEST_BATCH, left // each))
+        for_one = value_bytes * max(attention, alignment)
+        held = value_bytes * FRAMES * self.width  # of each window, while another one is encoded or aligned
+        return min(memory_bytes // each, (memory_bytes - for_one) // held)
 
 
 def size_of(directory: Path) -> ModelSize:

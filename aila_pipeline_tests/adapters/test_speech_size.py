@@ -29,7 +29,13 @@ def test_a_batch_grows_with_the_memory_and_shrinks_with_the_model() -> None:
         assert batches == sorted(batches)
         assert batches[0] == 1
         assert batches[-1] <= LARGEST_BATCH
-    assert [size.batch_for(1500 * 10**6, beam_size=5) for size in (TINY, SMALL, LARGE)] == [LARGEST_BATCH, 5, 1]
+    assert [size.batch_for(1500 * 10**6, beam_size=5) for size in (TINY, SMALL, LARGE)] == [LARGEST_BATCH, 6, 1]
+
+
+def test_what_has_no_room_for_a_window_is_told_apart_from_what_has_room_for_one() -> None:
+    """A batch has at least one window all the same: trying is better than refusing."""
+    assert LARGE.windows_in(100 * 10**6, beam_size=5) < 1 == LARGE.batch_for(100 * 10**6, beam_size=5)
+    assert LARGE.windows_in(1500 * 10**6, beam_size=5) == 1
 
 
 def test_half_the_precision_or_fewer_beams_make_room() -> None:

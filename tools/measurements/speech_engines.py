@@ -13,16 +13,17 @@ from window to window as it does with a real model. Temperature 0, beam 5, no th
 from __future__ import annotations
 
 import json
-import resource
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tools.measurements.speech_clock import Clock, peak_mb
 
 Sound = NDArray[np.float32]
 _OPTIONS: dict[str, Any] = {
@@ -33,33 +34,6 @@ _OPTIONS: dict[str, Any] = {
     "no_speech_threshold": None,
     "without_timestamps": True,
 }
-
-
-class Clock:
-    """CPU and wall seconds of this process since it was made, and of parts that were marked."""
-
-    def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), time.process_time()
-        self.parts: dict[str, float] = {}
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """CPU seconds of the body's own thread are not told apart from others'; nothing else runs meanwhile."""
-        began = time.process_time()
-        try:
-            yield
-        finally:
-            self.parts[name] = self.parts.get(name, 0.0) + time.process_time() - began
-
-    def figures(self, **more: Any) -> dict[str, Any]:
-        """All so far, with the peak of resident memory."""
-        return {
-            "wall": time.perf_counter() - self._wall,
-            "cpu": time.process_time() - self._cpu,
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            "parts": self.parts,
-            **more,
-        }
 
 
 def plain_model(directory: str) -> Any:
@@ -138,7 +112,8 @@ def ours(directory: str, files: list[str], tokens: Callable[[int], int], *, tune
     from aila_pipeline.adapters.speech_calls import Question  # noqa: PLC0415 - as above
 
     if not tuned:
-        speech_loading.__dict__["keep_large_blocks"] = lambda: False
+        for way in ("keep_large_blocks", "use_wide_vectors"):
+            speech_loading.__dict__[way] = lambda: False
     wanted = dict(_OPTIONS)
 
     class Measured(Recogniser):
@@ -149,7 +124,7 @@ def ours(directory: str, files: list[str], tokens: Callable[[int], int], *, tune
     recogniser = Measured(directory, device="cpu", compute_type="int8", cpu_threads=2)
     facts = [inspect(Path(file), max_seconds=5 * 3600, max_bytes=2**31) for file in files]
     recogniser._loaded()
-    loaded_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    loaded_mb = peak_mb()
     cutting = recogniser._cutting()
     windows = sum(
         1
@@ -173,15 +148,20 @@ def ours(directory: str, files: list[str], tokens: Callable[[int], int], *, tune
 
 
 def phases(directory: str, files: list[str], tokens: Callable[[int], int]) -> dict[str, Any]:
-    """The pooled engine's steps one after the other: the shares of its time, and the encoder's floor."""
+    """The pooled engine's steps one after the other: the shares of its time, and the encoder's floor.
+
+    Each step runs as the engine runs it, in two workers of one thread: what one costs beside the other counts.
+    """
     from aila_pipeline.adapters.audio import channels_blocks  # noqa: PLC0415 - as above
     from aila_pipeline.adapters.speech_decoding import Decoder, ReadyWindow  # noqa: PLC0415 - as above
     from aila_pipeline.adapters.speech_loading import Place, load  # noqa: PLC0415 - as above
     from aila_pipeline.adapters.speech_method import Method, voice_rule  # noqa: PLC0415 - as above
+    from aila_pipeline.adapters.speech_size import size_of  # noqa: PLC0415 - as above
     from aila_pipeline.adapters.speech_windows import Cutting, windows_of  # noqa: PLC0415 - as above
     from aila_pipeline.domain.models import Hints  # noqa: PLC0415 - as above
 
-    whisper = load(Path(directory), Place("cpu", "int8", 2, 1))
+    whisper = load(Path(directory), Place("cpu", "int8", 1, 2))
+    largest = size_of(Path(directory)).batch_for(750 * 10**6, beam_size=_OPTIONS["beam_size"])
     cutting = Cutting(voice_rule({}, 29.5), round(29.5 * 16_000), 0)
     clock = Clock()
     with clock.part("decoding and resampling"):
@@ -192,22 +172,23 @@ def phases(directory: str, files: list[str], tokens: Callable[[int], int]) -> di
         windows = [window for file in files for window in windows_of(Path(file), [0, 1], cutting, lambda: None)]
     clock.parts["voice activity and packing"] -= clock.parts["decoding and resampling"]
     method = Method.of(_OPTIONS | {"max_new_tokens": tokens(len(windows)), "hear_rest": False})
-    decoder = Decoder(whisper, method, largest=12)
-    with clock.part("features"):
-        features = [decoder._features(window) for window in windows]
-    with clock.part("encoder"):
-        encoded = [decoder._encoded(feature[np.newaxis]) for feature in features]
+    decoder = Decoder(whisper, method, largest=largest)
     prompt = decoder.prompt("en", Hints())
-    ready = [ReadyWindow(window, "en", prompt, output) for window, output in zip(windows, encoded, strict=True)]
-    with clock.part("decoder"):
-        answers = [
-            attempt
-            for start in range(0, len(ready), 12)
-            for attempt in decoder._ask(np.concatenate(encoded[start : start + 12]), ready[start : start + 12], 0.0)
-        ]
-    with clock.part("word times"):
-        for window, attempt in zip(ready, answers, strict=True):
-            decoder._settle(window, window.encoded, [attempt], [])  # type: ignore[arg-type]
+
+    def asked(batch: list[ReadyWindow]) -> list[Any]:
+        return decoder._ask(np.concatenate([window.encoded for window in batch]), batch, 0.0)
+
+    with ThreadPoolExecutor(2) as both:
+        with clock.part("features"):
+            features = list(both.map(decoder._features, windows))
+        with clock.part("encoder"):
+            encoded = list(both.map(lambda feature: decoder._encoded(feature[np.newaxis]), features))
+        ready = [ReadyWindow(window, "en", prompt, output) for window, output in zip(windows, encoded, strict=True)]
+        with clock.part("decoder"):
+            batches = [ready[start : start + largest] for start in range(0, len(ready), largest)]
+            answers = [answer for batch in both.map(asked, batches) for answer in batch]
+        with clock.part("word times"):
+            list(both.map(lambda window, answer: decoder._settle(window, window.encoded, [answer], []), ready, answers))
     return clock.figures(windows=len(windows))
 
 
