@@ -129,7 +129,10 @@ def test_a_user_made_by_a_key_while_calls_are_matched_is_one(ledger: Ledger) -> 
 def test_a_name_with_an_address_and_the_name_alone_met_at_once_are_one_user(ledger: Ledger) -> None:
     """No constraint sees this: the one who comes second must see whom the first has made."""
     for n in range(10):
-        said = [{"user_name": f"Ann {n}", "user_email": f"a{n}@acme.example"}, {"user_name": f"Ann {n}"}]
+        said: list[dict[str, Any]] = [
+            {"user_name": f"Ann {n}", "user_email": f"a{n}@acme.example"},
+            {"user_name": f"Ann {n}"},
+        ]
         keys = shards_with(ledger, *(a_call(place, **each) for place, each in enumerate(said)), size=1)
         at_once([matching(ledger, key) for key in keys])
         assert len(rows(ledger, users, users.c.name == f"Ann {n}")) == 1
@@ -139,7 +142,11 @@ def test_a_phone_and_an_address_met_apart_and_together_at_once_lose_neither(ledg
     """One or two contacts, by who came first; but the number has one, and so has the address."""
     for n in range(10):
         phone, email = f"+7701000000{n}", f"c{n}@example.org"
-        said = [{"contact_phone": phone}, {"contact_email": email}, {"contact_phone": phone, "contact_email": email}]
+        said: list[dict[str, Any]] = [
+            {"contact_phone": phone},
+            {"contact_email": email},
+            {"contact_phone": phone, "contact_email": email},
+        ]
         keys = shards_with(ledger, *(a_call(place, **each) for place, each in enumerate(said)), size=1)
         at_once([matching(ledger, key) for key in keys])
         assert len(rows(ledger, contacts, contacts.c.phone == phone)) == 1
