@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from aila_pipeline.domain.insights import Insights
+from aila_pipeline.api.documentation.insights import CallInsights
 from aila_pipeline.domain.models import Direction, Turn
 from aila_pipeline.domain.scoring import ItemScore
 from aila_pipeline.domain.status import BatchStatus, CallStatus, Stage
@@ -277,7 +277,7 @@ class WholeCall(BaseModel):
     metadata: dict[str, Any]
     audio: Audio | None
     transcript: Said | None
-    insights: Insights | None
+    insights: CallInsights | None
     score: CallScore | None
     created_at: AwareDatetime = Field(description="when it was accepted")
     started_at: AwareDatetime | None = Field(description="when work on the newest attempt began")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aila_pipeline.api.documentation.insights import INSIGHTS
+
 Json = dict[str, Any]
 
 _CALL, _BATCH = "aila_01kf0rdqg0vb0q3fvakzxk8kc0", "batch_01kf0rdqg091k3x00g25akgec3"
@@ -185,7 +187,7 @@ CALL: Json = {
             }
         ],
     },
-    "insights": None,
+    "insights": INSIGHTS,
     "score": {
         "checklist": "sales",
         "version": "1",
