@@ -60,10 +60,13 @@ NOTICES: Counter[str] = Counter(
 
 
 def demo_settings(home: Path, *, near: Sequence[str] = ()) -> Settings:
-    """Every setting at its default, but for home and model, and the `host:port`s on this machine that take part."""
+    """Every setting at its default, but for home and model, and the `host:port`s on this machine that take part.
+
+    A delivery does not wait for more to deliver: nothing comes behind the samples.
+    """
     chosen: dict[str, Any] = {name: _default(field) for name, field in Settings.model_fields.items()}
     chosen |= {"home": home, "whisper_model": "demo", "demo": True}
-    chosen |= {"fetch_allow": tuple(near)}
+    chosen |= {"fetch_allow": tuple(near), "delivery_linger_seconds": 1.0}
     return Settings(_env_file=None, **chosen)
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.views import BatchView
-from aila_pipeline.cli.demo_home import demo_settings, drop_samples, environment
+from aila_pipeline.cli.demo_home import demo_settings, drop_samples, environment, tell_receiver
 from aila_pipeline.cli.opening import Opened
+from aila_pipeline.demo.notice_receiver import NoticeReceiver, notice_receiver
 from aila_pipeline.stack import Stack
 from aila_pipeline_tests.end_to_end.browser import a_browser
 from tools.screenshots.pictures import Pictures
@@ -43,9 +44,15 @@ def main() -> None:
 
 def take_all(folder: Path, chromium: Path, target: Path) -> None:
     """Everything, in `folder`, which is empty."""
-    settings = demo_settings(folder / "home").model_copy(update={"shard_size": SHARD_SIZE})
+    with notice_receiver() as receiver:
+        _take_all(folder, chromium, target, receiver)
+
+
+def _take_all(folder: Path, chromium: Path, target: Path, receiver: NoticeReceiver) -> None:
+    settings = demo_settings(folder / "home", near=(receiver.place,)).model_copy(update={"shard_size": SHARD_SIZE})
     ledger, here = Ledger(settings.ledger_url), Opened(settings)
     with Stack(settings, dagster_port=0, env=environment(settings), prepare=ledger.migrate) as stack:
+        tell_receiver(here, receiver)
         drops = drop_samples(here, folder / "drops")
         batches = _ended(ledger, len(drops))
         pair = next(batch for batch in batches if batch.kind == "pair")
@@ -58,15 +65,21 @@ def take_all(folder: Path, chromium: Path, target: Path) -> None:
 
 
 def _ended(ledger: Ledger, count: int) -> list[BatchView]:
-    """The batches, once all have ended and Dagster has been told of it."""
+    """The batches, once all have ended and Dagster and the receiver have been told of it."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         batches = ledger.views.recent()
-        if len(batches) == count and all(batch.status.terminal for batch in batches) and not ledger.events.waiting():
+        if len(batches) == count and all(batch.status.terminal for batch in batches) and not _waiting(ledger):
             return batches
         if time.monotonic() > deadline:
             raise SystemExit("the demo's calls have not been processed in time")
         time.sleep(1.0)
+
+
+def _waiting(ledger: Ledger) -> bool:
+    """Whether Dagster or the receiver is still to be told of something."""
+    standing = ledger.outbox_views.standing(webhooks=True, now=datetime.now(UTC))
+    return bool(ledger.events.waiting() or standing.waiting)
 
 
 def _shards(ledger: Ledger, batch: str) -> list[str]:

@@ -13,6 +13,7 @@ from aila_pipeline_tests.end_to_end.browser import LOCATION, DagsterPage
 
 WIDTH = 1400
 BACKFILL_SECONDS = 300.0
+GRAPH_HEIGHT = 800
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Pictures:
         yield self._picture("shard-metadata", height=800)
         self.dagster.open("/assets/call?view=events", until="batch_id")
         yield self._picture("call-events", height=820)
+        self.dagster.open("/assets/notices?view=events", until="oldest_waiting_seconds")
+        yield self._picture("notices", height=820)
         yield from self._backfill()
 
     def _report(self, report: Path) -> Path:
@@ -38,9 +41,10 @@ class Pictures:
         return self._picture("report", height=1000)
 
     def _graph(self) -> Path:
-        self.dagster.page.set_viewport_size({"width": WIDTH, "height": 520})
+        # High enough that the graph leaves its lower corners free, where a double click fits it into the page.
+        self.dagster.page.set_viewport_size({"width": WIDTH, "height": GRAPH_HEIGHT})
         self.dagster.open_graph(asset_list=False)
-        return self._picture("asset-graph", height=520)
+        return self._picture("asset-graph", height=GRAPH_HEIGHT)
 
     def _backfill(self) -> Iterator[Path]:
         self.dagster.open(f"/locations/{LOCATION}/jobs/process", until="Materialize all…")
