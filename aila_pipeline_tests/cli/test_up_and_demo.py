@@ -69,7 +69,11 @@ def test_the_demo_goes_the_whole_way_and_leaves_its_reports_alone(tmp_path: Path
     process = start(tmp_path, "demo")
     out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
-    assert re.findall(r"^(?:sales|support)_\d\d\.\w+ +(\w+)", out, re.MULTILINE) == ["completed"] * 14
+    assert re.findall(r"^(?:sales|support)_\d\d\.\w+ +(completed|failed)", out, re.MULTILINE) == ["completed"] * 14
+    scored = r"^(?:sales|support)_\d\d\.\w+ +(?:sales|support) +\d+ of \d+ +([\d.]+)"
+    assert len(re.findall(scored, out, re.MULTILINE)) == 14
+    assert re.search(r"^people: [1-9]\d* users and [1-9]\d* contacts were met in the calls$", out, re.MULTILINE)
+    assert "webhooks: 20 messages with a good signature" in out
     assert re.findall(r"^(AUDIO_INVALID|FILE_NOT_FOUND) +\d+", out, re.MULTILINE) == ["AUDIO_INVALID", "FILE_NOT_FOUND"]
     for path in re.findall(r"^report: (.+)$", out, re.MULTILINE):
         assert "</html>" in Path(path).read_text()
