@@ -27,7 +27,7 @@ from aila_pipeline_tests.adapters.ledger.outbox_builders import a_webhook, messa
 from aila_pipeline_tests.adapters.ledger.test_two_at_once import url_of
 from aila_pipeline_tests.adapters.receiver import Receiver, a_receiver
 
-KILLS = int(os.environ.get("AILA_TEST_KILLS", "5"))
+KILLS = int(os.environ.get("AILA_TEST_KILLS", "3"))
 CALLS = max(60, 12 * KILLS)
 """Enough messages for each worker to be in the midst of them when it is killed."""
 
