@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,6 +26,7 @@ from aila_pipeline_tests.adapters.ledger.outbox_builders import ended_calls, lat
 
 NAMES = tuple("abcdef")
 OFTEN = Backoff(500, timedelta(seconds=10))
+FAULTS: list[dict[str, Any]] = [{"status": 500}, {"status": 429, "headers": {"Retry-After": "7"}}, {}]
 
 
 def six_calls_of_one_contact(ledger: Ledger, hubspot: HubSpotServer) -> None:
@@ -60,7 +62,7 @@ def test_faults_of_hubspot_leave_every_status_as_it_was_and_make_no_second_recor
         assert before["f"] == ("failed", "AUDIO_INVALID")
         for _ in range(40):
             for _ in range(4):
-                fault = chance.choice([{"status": 500}, {"status": 429, "headers": {"Retry-After": "7"}}, {}])
+                fault = chance.choice(FAULTS)
                 hubspot.fail(**fault, after=chance.random() < 0.5)
             deliver(ledger)
             assert statuses(ledger) == before
