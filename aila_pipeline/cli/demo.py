@@ -173,7 +173,7 @@ def _until_told(here: Opened, receiver: NoticeReceiver, progress: BatchProgress)
     """Wait until nothing is left to be told, or given up: a sensor starts the delivery."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while here.ledger.outbox_views.standing(webhooks=True, now=datetime.now(UTC)).waiting:
-        told = f"{receiver.counts.total()} of {NOTICES.total()} messages are delivered; a sensor looks every 15 s"
+        told = f"{receiver.counts.total()} of {NOTICES.total()} messages are delivered; a sensor looks every 5 s"
         progress.phase("notices", told)
         if time.monotonic() > deadline:
             raise WaitedTooLong(f"after {PATIENCE_SECONDS:.0f} s the notices have not been delivered")

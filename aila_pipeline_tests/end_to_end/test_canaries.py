@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aila_pipeline.adapters.call_objects import save_recognition
-from aila_pipeline.adapters.delivery import Delivery
 from aila_pipeline.api.metrics import Metrics
 from aila_pipeline.domain.deliveries import usual
 from aila_pipeline.domain.models import Recognition, Utterance
@@ -58,6 +58,7 @@ ANSWERED = (
     ("договор 40718293", ["40718293"]),
 )
 CANARIES = [*PERSON.values(), FILE.removesuffix(".flac"), *(line for line, _parts in SAID + ANSWERED)]
+TOLD_OF = ("submission", "call", "batch", "people", "summaries", "notices", "crm_sync")
 CONTACTS = {"hs_call_to_number", "hs_call_from_number"}
 """Say in the CRM whom the call was with, as its contact does."""
 PARTS = ["Zebulon", "Quartermain", "Flamingo", "77019998877", "pangolin", "quetzal", "7015554433"]
@@ -93,8 +94,9 @@ def told(tmp_path_factory: pytest.TempPathFactory, speech: bytes) -> Iterator[To
         receiver = stack.enter_context(a_receiver())
         crm = stack.enter_context(running_hubspot())
         home: Path = tmp_path_factory.mktemp("canaries")
-        settings = {"llm_base_url": model.url, "llm_model": "parrot", "llm_api_key": KEY}
-        pipeline = stack.enter_context(a_pipeline(home, **settings, fetch_allow=[receiver.place]))
+        settings: dict[str, Any] = {"llm_base_url": model.url, "llm_model": "parrot", "llm_api_key": KEY}
+        settings |= {"fetch_allow": [receiver.place], "delivery_linger_seconds": 0}
+        pipeline = stack.enter_context(a_pipeline(home, **settings))
         pipeline.drop_calls({"first.flac": speech})
         pipeline.run()
         say(pipeline)
@@ -105,11 +107,11 @@ def told(tmp_path_factory: pytest.TempPathFactory, speech: bytes) -> Iterator[To
         pipeline.ledger.destinations.add_crm(tenant, "hubspot", TOKEN, usual("hubspot"), url=crm.url, now=now)
         pipeline.drop_calls({FILE: speech}, place="inbox/kz/acme/two", **PERSON)
         pipeline.run()
-        Delivery.from_settings(pipeline.ledger, pipeline.settings).run(seconds=60)
+        assert pipeline.execute("deliver").success
         runs = pipeline.instance.get_run_records()
         seen.dagster = [str(entry) for run in runs for entry in pipeline.instance.all_logs(run.dagster_run.run_id)]
         seen.dagster += [str(run.dagster_run) for run in runs]
-        seen.dagster += [str(event) for kind in ("call", "batch", "submission") for event in pipeline.events(kind)]
+        seen.dagster += [str(event) for kind in TOLD_OF for event in pipeline.events(kind)]
         seen.ledger, seen.logs = stored_messages(pipeline), kept.lines
         seen.metrics = [Metrics(lambda: pipeline.ledger.figures.count(now)).page().decode()]
         seen.model = [json.dumps(asked.body, ensure_ascii=False) for asked in model.asked]
