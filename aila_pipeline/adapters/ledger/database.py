@@ -42,7 +42,7 @@ class Database:
             raise SettingInvalid("AILA_DATABASE_URL must be sqlite:///… or postgresql://…")
         if not self.sqlite:
             # psycopg 3 prepares what is asked again and again; psycopg2 has PostgreSQL plan it anew each time, which
-            # made half of what a status poll cost there. Whatever driver the URL names is Dagster's.
+            # was half of what a status poll spent in the ledger. Whatever driver the URL names is Dagster's.
             self.url = self.url.set(drivername="postgresql+psycopg")
         if self.sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -86,15 +86,17 @@ class Database:
 
     def ask(self, *asked: Asked) -> list[list[Any]]:
         """As `glance`, the answers of prepared questions, in one round trip if the database allows it."""
-        driver_error = self.engine.dialect.loaded_dbapi.Error
+        driver = self.engine.dialect.loaded_dbapi
         with _unavailable():
             borrowed = self._glancer.raw_connection()
         try:
             return ask_all(borrowed.driver_connection, asked)
-        except driver_error as error:
+        except driver.Error as error:
             # Whatever state it is in, nobody else gets it.
             borrowed.invalidate()
-            raise LedgerUnavailable(type(error).__name__) from error
+            if isinstance(error, driver.OperationalError | driver.InterfaceError):
+                raise LedgerUnavailable(type(error).__name__) from error
+            raise
         finally:
             borrowed.close()
 
