@@ -48,9 +48,10 @@ class Site:
         batches = self.ledger.views.recent()
         return bool(batches) and all(batch.status.terminal for batch in batches)
 
-    def shards_exist(self) -> bool:
-        """Whether the batch has been cut."""
-        return any(batch.counts for batch in self.ledger.views.recent())
+    def batches_cut(self, count: int) -> bool:
+        """Whether there are so many batches, and all have been cut into shards."""
+        batches = self.ledger.views.recent()
+        return len(batches) == count and all(batch.counts for batch in batches)
 
     def differences(self) -> list[str]:
         """What the audit finds, and what is not told yet."""
