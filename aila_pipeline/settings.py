@@ -15,6 +15,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PACKAGE = Path(__file__).parent
 
+SPEECH_MEMORY_MB = 2500
+"""Enough for `small` in two workers with batches of five; `tiny` takes less than 1 GB of it (docs/benchmarks.md)."""
+
 
 class Settings(BaseSettings):
     """All settings. Made once per process by whoever starts it, and handed down."""
@@ -34,7 +37,7 @@ class Settings(BaseSettings):
         "pooled", description="`plain` takes one channel after the other, as a script with faster-whisper would"
     )
     speech_memory_mb: Annotated[int, Field(ge=100)] = Field(
-        1500, description="what a batch of the pooled engine may take beside the model, in RAM or on the GPU"
+        SPEECH_MEMORY_MB, description="what the pooled engine may take beside the model, in RAM or on the GPU"
     )
     cpu_threads: Annotated[int, Field(ge=0)] = Field(
         0, description="of recognition, and processes of re-scoring; 0: all"

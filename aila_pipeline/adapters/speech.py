@@ -24,7 +24,7 @@ from aila_pipeline.adapters.speech_calls import Answer, OneByOne, Question, noth
 from aila_pipeline.domain.models import AudioFacts, Hints, Missing, Recognition, Utterance
 from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
 from aila_pipeline.errors import RecognitionFailed
-from aila_pipeline.settings import Settings
+from aila_pipeline.settings import SPEECH_MEMORY_MB, Settings
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -55,7 +55,7 @@ class Recogniser(OneByOne):
         compute_type: str = "default",
         beam_size: int = 5,
         cpu_threads: int = 0,
-        memory_mb: int = 1500,
+        memory_mb: int = SPEECH_MEMORY_MB,
         on_download: Callable[[str], None] = _log.info,
     ) -> None:
         self._model, self._engine, self._device, self._compute_type = model, engine, device, compute_type

@@ -9,6 +9,7 @@ import pytest
 from aila_pipeline.adapters.speech_model import find_model
 from aila_pipeline.adapters.speech_size import LARGEST_BATCH, ModelSize, size_of
 from aila_pipeline.errors import ModelUnavailable
+from aila_pipeline.settings import SPEECH_MEMORY_MB
 from tools.measurements.random_model import Dimensions, make_model
 
 DEMO = find_model("demo", on_download=print)
@@ -30,6 +31,11 @@ def test_a_batch_grows_with_the_memory_and_shrinks_with_the_model() -> None:
         assert batches[0] == 1
         assert batches[-1] <= LARGEST_BATCH
     assert [size.batch_for(1500 * 10**6, beam_size=5) for size in (TINY, SMALL, LARGE)] == [LARGEST_BATCH, 6, 1]
+
+
+def test_by_default_each_of_two_workers_has_room_for_batches_that_pay() -> None:
+    share = SPEECH_MEMORY_MB * 10**6 // 2
+    assert [size.batch_for(share, beam_size=5) for size in (TINY, SMALL, LARGE)] == [LARGEST_BATCH, 5, 1]
 
 
 def test_what_has_no_room_for_a_window_is_told_apart_from_what_has_room_for_one() -> None:

@@ -159,9 +159,10 @@ def phases(directory: str, files: list[str], tokens: Callable[[int], int]) -> di
     from aila_pipeline.adapters.speech_size import size_of  # noqa: PLC0415 - as above
     from aila_pipeline.adapters.speech_windows import Cutting, windows_of  # noqa: PLC0415 - as above
     from aila_pipeline.domain.models import Hints  # noqa: PLC0415 - as above
+    from aila_pipeline.settings import SPEECH_MEMORY_MB  # noqa: PLC0415 - as above
 
     whisper = load(Path(directory), Place("cpu", "int8", 1, 2))
-    largest = size_of(Path(directory)).batch_for(750 * 10**6, beam_size=_OPTIONS["beam_size"])
+    largest = size_of(Path(directory)).batch_for(SPEECH_MEMORY_MB * 10**6 // 2, beam_size=_OPTIONS["beam_size"])
     cutting = Cutting(voice_rule({}, 29.5), round(29.5 * 16_000), 0)
     clock = Clock()
     with clock.part("decoding and resampling"):
