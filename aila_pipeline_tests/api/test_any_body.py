@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from aila_pipeline.domain.models import TenantSettings
 from aila_pipeline_tests.api.conftest import Site, a_site, settings_for
 
-BODIES = int(os.environ.get("AILA_TEST_BODIES", "1500"))
+BODIES = int(os.environ.get("AILA_TEST_BODIES", "1000"))
 """Some 100 a second; docs/benchmarks.md tells of 20,000."""
 ADDRESSES = [
     prefix + address

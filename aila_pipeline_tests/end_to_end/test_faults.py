@@ -26,7 +26,7 @@ from aila_pipeline_tests.end_to_end.site import Site, at_work, environment, wait
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("AILA_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("AILA_TEST_KILLS", "3"))
 """Each costs a launch, 15-20 s; docs/benchmarks.md tells of 20."""
 REPEATS = 2
 
