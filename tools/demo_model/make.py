@@ -23,7 +23,7 @@ from aila_pipeline.demo import MODEL
 from tools.demo_model.tokens import make_tokenizer
 
 SHARDS, NON_SPEECH_SECONDS = 28, 1200
-STEPS, DECAY_STEPS = 12_000, 3000
+STEPS, DECAY_STEPS = 11_000, 5500
 PROCESSES = 2
 """Part of the recipe: each process trains on windows of its own, and their gradients are averaged."""
 

@@ -1,6 +1,6 @@
 """Train: the demo model, from the first one's weights or from random ones, by steps.
 
-    python -m tools.demo_model.train WORK --rank R --world 2 --steps 12000 --decay-steps 3000
+    python -m tools.demo_model.train WORK --rank R --world 2 --steps 11000 --decay-steps 5500
 
 Lives here: the losses, the schedule, the loop; one process for each rank, side by side (two single-threaded processes
 are faster than one with two threads), their gradients averaged. Does not: data (batches.py), layers (network.py).
@@ -54,12 +54,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--world", type=int, default=1)
     parser.add_argument("--port", type=int, default=29_831)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=12_000, help="of the whole training")
-    parser.add_argument("--decay-steps", type=int, default=3000, help="the last ones, in which the rate falls")
+    parser.add_argument("--steps", type=int, default=11_000, help="of the whole training")
+    parser.add_argument("--decay-steps", type=int, default=5500, help="the last ones, in which the rate falls")
     parser.add_argument("--peak-rate", type=float, default=1.2e-3)
     parser.add_argument("--warm-up-steps", type=int, default=200)
     parser.add_argument("--short-until", type=int, default=400, help="steps with short clips alone")
-    parser.add_argument("--mixed-until", type=int, default=4000, help="… and with few long windows")
+    parser.add_argument("--mixed-until", type=int, default=3900, help="… and with few long windows")
     parser.add_argument("--prompts", type=float, default=0.6, help="share of long windows with previous text")
     parser.add_argument("--keep-every", type=int, default=100, help="steps between checkpoints")
     return parser.parse_args()
@@ -149,7 +149,7 @@ def _kind(step: int, options: argparse.Namespace) -> int:
     """Short clips first, then more and more long windows; the same on all ranks."""
     if step < options.short_until:
         return SHORT
-    short, medium = (0.5, 0.8) if step < options.mixed_until else (0.25, 0.55)
+    short, medium = (0.5, 0.8) if step < options.mixed_until else (0.15, 0.4)
     share = step * 7919 % 1000 / 1000
     return SHORT if share < short else MEDIUM if share < medium else LONG
 
