@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo up test test-fast test-services bench lint format clean
+.PHONY: help setup demo up test test-fast test-slow test-services bench lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -22,11 +22,13 @@ demo: setup ## process the sample calls from start to end, in a throw-away home
 up: setup ## start everything in the foreground
 	$(BIN)/aila up
 
-test: setup ## all tests that need no outside service
-	$(BIN)/pytest -m 'not services'
+test: test-fast test-slow ## all tests that need no outside service
 
-test-fast: setup ## unit tests only
-	$(BIN)/pytest -m 'not services and not slow'
+test-fast: setup ## unit tests only, on all processors
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile -m 'not services and not slow'
+
+test-slow: setup ## whole stacks and long measurements, one after the other: they watch the clock
+	$(BIN)/pytest -m 'slow and not services'
 
 test-services: setup ## the tests against PostgreSQL, Ceph radosgw and Chromium (Debian packages)
 	tools/services/run $(BIN)/pytest -m services

@@ -23,7 +23,8 @@ from aila_pipeline.demo import MODEL
 from tools.demo_model.tokens import make_tokenizer
 
 SHARDS, NON_SPEECH_SECONDS = 28, 1200
-STEPS, DECAY_STEPS = 11_000, 5500
+PHASES = ((11_000, 5500, 1.2e-3), (8000, 8000, 6e-4))
+"""Of the training: steps, the last of them in which the rate falls, and the rate it falls from."""
 PROCESSES = 2
 """Part of the recipe: each process trains on windows of its own, and their gradients are averaged."""
 
@@ -46,8 +47,8 @@ def _first_model(work: Path) -> None:
 
 
 def _training(work: Path) -> None:
-    options = ["--first-model", str(work / "first-model"), "--steps", str(STEPS), "--decay-steps", str(DECAY_STEPS)]
-    _side_by_side("train", [str(work), *options])
+    phases = [word for phase in PHASES for word in ("--phase", *map(str, phase))]
+    _side_by_side("train", [str(work), "--first-model", str(work / "first-model"), *phases])
 
 
 def _export(work: Path) -> None:

@@ -1,13 +1,13 @@
 """Train: the demo model, from the first one's weights or from random ones, by steps.
 
-    python -m tools.demo_model.train WORK --rank R --world 2 --steps 11000 --decay-steps 5500
+    python -m tools.demo_model.train WORK --rank R --world 2 --phase 11000 5500 1.2e-3 --phase 8000 8000 6e-4
 
 Lives here: the losses, the schedule, the loop; one process for each rank, side by side (two single-threaded processes
 are faster than one with two threads), their gradients averaged. Does not: data (batches.py), layers (network.py).
 
 What a step sees depends on the seed, the rank and the step's number alone, and WORK/training.pt holds all else that a
-step starts from: a run that was stopped goes on as if it had not been. The rate is constant until the decay begins, so
-that `--steps` may be raised (or lowered, down to where the run is) as long as it has not.
+step starts from: a run that was stopped goes on as if it had not been. In each phase the rate is constant until its
+decay begins; what lies before the checkpoint has been, so phases after it may be changed or added.
 """
 
 # mypy: disable-error-code="import-not-found, no-untyped-call, no-any-return"
@@ -20,8 +20,10 @@ import os
 import random
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -54,15 +56,36 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--world", type=int, default=1)
     parser.add_argument("--port", type=int, default=29_831)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=11_000, help="of the whole training")
-    parser.add_argument("--decay-steps", type=int, default=5500, help="the last ones, in which the rate falls")
-    parser.add_argument("--peak-rate", type=float, default=1.2e-3)
-    parser.add_argument("--warm-up-steps", type=int, default=200)
+    parser.add_argument(
+        "--phase",
+        nargs=3,
+        action="append",
+        required=True,
+        metavar=("STEPS", "DECAY", "RATE"),
+        help="so many steps, in the last of which (DECAY) the rate falls from RATE; may be given again",
+    )
+    parser.add_argument("--warm-up-steps", type=int, default=200, help="of each phase")
     parser.add_argument("--short-until", type=int, default=400, help="steps with short clips alone")
     parser.add_argument("--mixed-until", type=int, default=3900, help="… and with few long windows")
     parser.add_argument("--prompts", type=float, default=0.6, help="share of long windows with previous text")
     parser.add_argument("--keep-every", type=int, default=100, help="steps between checkpoints")
     return parser.parse_args()
+
+
+class Phase(NamedTuple):
+    """A stretch of the training. `decay_steps` are its last ones, in which the rate falls from `peak_rate`."""
+
+    steps: int
+    decay_steps: int
+    peak_rate: float
+
+    def rate(self, step: int, warm_up_steps: int) -> float:
+        """The rate of a step, counted from the phase's first."""
+        left = self.steps - step
+        warm = self.peak_rate * min(1.0, (step + 1) / warm_up_steps)
+        if left > self.decay_steps:
+            return warm
+        return warm * max(0.02, 0.5 * (1 - math.cos(math.pi * left / self.decay_steps)))
 
 
 def main() -> None:
@@ -81,15 +104,17 @@ def main() -> None:
     run = Run.begin(options, ids)
     report: dict[str, list[float]] = defaultdict(list)
     begun = time.monotonic()
-    while run.step < options.steps:
+    phases = [Phase(int(steps), int(decay), float(rate)) for steps, decay, rate in options.phase]
+    last = sum(phase.steps for phase in phases)
+    while run.step < last:
         _reseed(choice, noise, options, run.step)
         for group in run.optimiser.param_groups:
-            group["lr"] = _rate(run.step, options)
+            group["lr"] = _rate(run.step, phases, options.warm_up_steps)
         losses = _step(run.model, run.optimiser, batches.draw(_kind(run.step, options)), ids, options.world)
         run.step += 1
         for name, value in losses.items():
             report[name].append(value)
-        if options.rank == 0 and (run.step % options.keep_every == 0 or run.step == options.steps):
+        if options.rank == 0 and (run.step % options.keep_every == 0 or run.step == last):
             _tell(run.step, time.monotonic() - begun, report)
             run.keep(options.work / CHECKPOINT)
 
@@ -137,12 +162,12 @@ def _optimiser(model: Whisper) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98))
 
 
-def _rate(step: int, options: argparse.Namespace) -> float:
-    left = options.steps - step
-    warm = options.peak_rate * min(1.0, (step + 1) / options.warm_up_steps)
-    if left > options.decay_steps:
-        return warm
-    return warm * max(0.02, 0.5 * (1 - math.cos(math.pi * left / options.decay_steps)))
+def _rate(step: int, phases: Sequence[Phase], warm_up_steps: int) -> float:
+    for phase in phases:
+        if step < phase.steps:
+            return phase.rate(step, warm_up_steps)
+        step -= phase.steps
+    raise IndexError(step)
 
 
 def _kind(step: int, options: argparse.Namespace) -> int:
