@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,13 @@ def printed(table: Table) -> list[list[str]]:
     console.print(table)
     lines = [line for line in console.export_text().splitlines() if "│" in line]
     return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
+
+
+def test_the_peak_of_memory_is_a_processs_own_and_not_what_its_parent_holds() -> None:
+    held = bytearray(300 * 10**6)
+    command = [sys.executable, "-c", "from tools.measurements.speech_clock import peak_mb; print(peak_mb())"]
+    told = subprocess.run(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, check=True).stdout
+    assert 1 < float(told) < len(held) / 2**20 / 2
 
 
 def test_ratios_are_of_the_medians_to_ours_and_to_the_encoder() -> None:
