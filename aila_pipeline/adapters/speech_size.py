@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from aila_pipeline.errors import ModelUnavailable
 
-LARGEST_BATCH = 10
-"""Beyond it the decoder gains next to nothing, and two workers would come near 1 GB (docs/benchmarks.md)."""
+LARGEST_BATCH = 8
+"""Beyond it the decoder gains next to nothing; with 10, two workers of `tiny` passed 1 GB (docs/benchmarks.md)."""
 
 FRAMES = 1500
 """Positions that the encoder makes of a window."""
