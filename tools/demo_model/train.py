@@ -31,7 +31,6 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.nn import functional
 
-from aila_pipeline.adapters.speech_memory import keep_large_blocks
 from tools.demo_model.batches import LONG, MEDIUM, SHORT, Batch, Batches
 from tools.demo_model.corpus import IGNORED, Corpus
 from tools.demo_model.first_model import start_from
@@ -91,7 +90,6 @@ class Phase(NamedTuple):
 def main() -> None:
     """Train to the last step, from the checkpoint if there is one; rank 0 reports and keeps the checkpoint."""
     options = _arguments()
-    keep_large_blocks()  # else half of the time goes into pages that the kernel maps and clears for each layer
     torch.set_num_threads(1)
     if options.world > 1:
         address = f"tcp://127.0.0.1:{options.port}"
