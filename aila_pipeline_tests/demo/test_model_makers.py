@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from aila_pipeline.demo import MODEL
 from aila_pipeline.demo.samples import samples
+from tools.demo_model.corpus import Corpus
 from tools.demo_model.evaluate import rates
 from tools.demo_model.line_codecs import CODECS, coded
 from tools.demo_model.make import make
@@ -96,6 +97,33 @@ def test_a_prompt_is_what_faster_whisper_gives_text_with_rising_times_and_no_mor
         assert all(later >= earlier or later - ids.first_timestamp < 200 for earlier, later in pairwise(stamps))
     assert {len(one) for one in seen if len(one) == 224}
     assert prompt(random.Random(1), lambda: words, long=True, share=0.0, ids=ids) == []
+
+
+def _shard(work: Path, said_by_voice: dict[int, list[int]]) -> None:
+    """A shard in which each voice says one utterance for each of its words, three frames long."""
+    spoken = [(voice, word) for voice, words in said_by_voice.items() for word in words]
+    np.save(work / "speech_000.npy", np.zeros((3 * len(spoken), 80), np.float16))
+    np.savez(
+        work / "speech_000.npz",
+        words=np.array([(word, 0, 3) for _, word in spoken]),
+        phones=np.array([(1, 3) for _ in spoken]),
+        counts=np.array([(3, 1, 1, voice) for voice, _ in spoken]),
+    )
+
+
+def test_utterances_drawn_for_a_voice_are_of_that_voice_alone_spliced_ones_too(tmp_path: Path) -> None:
+    _shard(tmp_path, {0: [10, 11, 12], 1: [20]})
+    corpus = Corpus(tmp_path, random.Random(1))
+    drawn = [corpus.draw(voice=0) for _ in range(200)]
+    assert {word for utterance in drawn for word, _, _ in utterance.words} == {10, 11, 12}
+    assert max(len(utterance.words) for utterance in drawn) > 1  # spliced
+    assert {word for _ in range(200) for word, _, _ in corpus.draw().words} == {10, 11, 12, 20}
+
+
+def test_a_voice_is_drawn_as_often_as_it_speaks(tmp_path: Path) -> None:
+    _shard(tmp_path, {0: [10, 11, 12], 1: [20]})
+    corpus = Corpus(tmp_path, random.Random(1))
+    assert 650 < sum(corpus.draw_voice() == 0 for _ in range(1000)) < 850
 
 
 def test_the_shipped_model_can_be_read_back_for_a_next_one() -> None:

@@ -59,15 +59,19 @@ class Batches:
         self._corpus, self._line, self._ids, self._prompt_share = corpus, line, ids, prompt_share
         self._choice, self._random = choice, noise
 
-    def draw(self, kind: int) -> Batch:
-        """A batch of windows of one kind and one length."""
+    def draw(self, kind: int, *, channels: float = 0.0) -> Batch:
+        """A batch of windows of one kind and one length.
+
+        `channels`: how many of the windows with several utterances are one channel of a call: one voice alone, and
+        silent while the other speaks.
+        """
         if kind == SHORT:
             length = self._choice.choice(_SHORT_FRAMES)
             drawn = [self._short(length) for _ in range(_FRAMES_PER_BATCH // length)]
         else:
             length = self._choice.choice(_MEDIUM_FRAMES) if kind == MEDIUM else _LONG_FRAMES
             count = _FRAMES_PER_BATCH // length
-            drawn = [self._with_several(length, kind) for _ in range(count)]
+            drawn = [self._with_several(length, kind, channels) for _ in range(count)]
         for window, _, _ in drawn:
             self._line.mask(window.mel)
         return _stacked(
@@ -83,7 +87,7 @@ class Batches:
         offset = self._choice.randint(0, _ENCODER_FRAMES - length // 2) if self._choice.random() < 0.6 else 0
         return window, offset, self._target(window, offset, long=False, timestamps=self._choice.random() < 0.4)
 
-    def _with_several(self, length: int, kind: int) -> tuple[Window, int, Target]:
+    def _with_several(self, length: int, kind: int, channels: float) -> tuple[Window, int, Target]:
         choice, random_ = self._choice, self._random
         share, lead, gap, count, background = (
             choice.random(),
@@ -101,7 +105,11 @@ class Batches:
             count = choice.randint(1, 4)
         elif share < 0.55:  # much silence between
             count, gap, lead = choice.randint(1, 6), 6.0, choice.randint(0, 400)
-        utterances = [self._corpus.draw() for _ in range(count)]
+        voice = None
+        if share >= 1 - channels:  # the other speaker's turns are silence here
+            count, gap, lead = choice.randint(2, 9), 6.0, choice.randint(0, 600)
+            voice = self._corpus.draw_voice()
+        utterances = [self._corpus.draw(voice) for _ in range(count)]
         window = self._line.lay(
             utterances, length, lead=lead, gap_seconds=lambda: choice.uniform(0.05, gap), background=background
         )

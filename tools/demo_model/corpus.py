@@ -39,6 +39,8 @@ class Corpus:
         """
         self._choice = choice
         self.utterances: list[Utterance] = []
+        self._voices: list[int] = []
+        self._of_voice: dict[int, list[Utterance]] = {}
         self._places: dict[int, list[tuple[int, int]]] = {}
         for path in sorted(work.glob("speech_[0-9][0-9][0-9].npz")):
             self._read(path)
@@ -60,18 +62,26 @@ class Corpus:
             places = self._places.setdefault(int(voice), [])
             places += [(len(self.utterances), position) for position in range(len(placed))]
             self.utterances.append(Utterance(frames[frame_end - count : frame_end], placed, phone_of))
+            self._voices.append(int(voice))
+            self._of_voice.setdefault(int(voice), []).append(self.utterances[-1])
 
-    def draw(self) -> Utterance:
-        """An utterance as it was synthesised, or (30 %) a new sequence of words."""
-        return self._spliced() if self._choice.random() < 0.3 else self._choice.choice(self.utterances)
+    def draw_voice(self) -> int:
+        """A voice, as often as it speaks."""
+        return self._choice.choice(self._voices)
+
+    def draw(self, voice: int | None = None) -> Utterance:
+        """An utterance (of a voice) as it was synthesised, or (30 %) a new sequence of words."""
+        if self._choice.random() < 0.3:
+            return self._spliced(voice)
+        return self._choice.choice(self.utterances if voice is None else self._of_voice[voice])
 
     def draw_placed(self) -> list[PlacedWord]:
         """The words of some utterance, for a prompt."""
         return self._choice.choice(self.utterances).words
 
-    def _spliced(self) -> Utterance:
+    def _spliced(self, voice: int | None) -> Utterance:
         """1-10 words cut out of one voice's utterances, at times with silence between them."""
-        places = self._places[self._choice.choice(list(self._places))]
+        places = self._places[self._choice.choice(list(self._places)) if voice is None else voice]
         frames: list[NDArray[np.float16]] = []
         phones: list[NDArray[np.int64]] = []
         words: list[PlacedWord] = []

@@ -23,7 +23,7 @@ from aila_pipeline.demo import MODEL
 from tools.demo_model.tokens import make_tokenizer
 
 SHARDS, NON_SPEECH_SECONDS = 28, 1200
-PHASES = ((11_000, 5500, 1.2e-3), (8000, 8000, 6e-4))
+PHASES = ((11_000, 5500, 1.2e-3), (10_000, 10_000, 7e-4))
 """Of the training: steps, the last of them in which the rate falls, and the rate it falls from."""
 PROCESSES = 2
 """Part of the recipe: each process trains on windows of its own, and their gradients are averaged."""

@@ -66,6 +66,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--warm-up-steps", type=int, default=200, help="of each phase")
     parser.add_argument("--short-until", type=int, default=400, help="steps with short clips alone")
     parser.add_argument("--mixed-until", type=int, default=3900, help="… and with few long windows")
+    parser.add_argument("--channels-from", type=int, default=11_000, help="steps without windows of one call's channel")
+    parser.add_argument("--channels", type=float, default=0.35, help="their share of the longer windows afterwards")
     parser.add_argument("--prompts", type=float, default=0.6, help="share of long windows with previous text")
     parser.add_argument("--keep-every", type=int, default=100, help="steps between checkpoints")
     return parser.parse_args()
@@ -108,7 +110,9 @@ def main() -> None:
         _reseed(choice, noise, options, run.step)
         for group in run.optimiser.param_groups:
             group["lr"] = _rate(run.step, phases, options.warm_up_steps)
-        losses = _step(run.model, run.optimiser, batches.draw(_kind(run.step, options)), ids, options.world)
+        channels = options.channels if run.step >= options.channels_from else 0.0
+        batch = batches.draw(_kind(run.step, options), channels=channels)
+        losses = _step(run.model, run.optimiser, batch, ids, options.world)
         run.step += 1
         for name, value in losses.items():
             report[name].append(value)
