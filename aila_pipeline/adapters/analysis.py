@@ -22,7 +22,7 @@ from aila_pipeline.domain.scoring import Checklist, segment_label
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.domain.summary import Answer, Summary
 from aila_pipeline.domain.versions import Version
-from aila_pipeline.errors import ObjectMissing
+from aila_pipeline.errors import ChecklistInvalid, ObjectMissing
 
 INSIGHTS_MAKER = f"insights {insights.VERSION} turns {transcript.VERSION}"
 NO_CHECKLIST = "none"
@@ -38,11 +38,26 @@ class Analysis:
         self.store, self._checklists = store, checklists
 
     def is_current(self, stage: Stage, made_by: str) -> bool:
-        """Whether these rules, and for a score this checklist for its tenant and segment, would be taken today."""
+        """Whether these rules, and for a score this checklist for its tenant and segment, would be taken today.
+
+        A score whose checklist cannot be used today is as current as it gets.
+        """
         if stage is not Stage.SCORES:
             return made_by == INSIGHTS_MAKER
         tenant_id, label = scored_for(made_by)
-        return made_by == _scores_maker(self._checklists.of(tenant_id).of_label(label), tenant_id, label)
+        try:
+            checklist = self._checklists.of(tenant_id).of_label(label)
+        except ChecklistInvalid:
+            return True
+        return made_by == _scores_maker(checklist, tenant_id, label)
+
+    def can_score(self, call: WorkCall) -> bool:
+        """Whether the checklist of the call's segment, if there is one, can be used."""
+        try:
+            self.checklist(call)
+        except ChecklistInvalid:
+            return False
+        return True
 
     def insights_version(self, call: WorkCall) -> Version:
         """Of this call's insights."""
@@ -59,7 +74,7 @@ class Analysis:
         return Version(Stage.SCORES, _scores_maker(checklist, call.tenant.id, label), inputs)
 
     def checklist(self, call: WorkCall) -> Checklist | None:
-        """The checklist of the call's segment."""
+        """The checklist of the call's segment. Raises ChecklistInvalid when it cannot be used."""
         return self._checklists.of(call.tenant.id).of(call.details.segment_type if call.details else None)
 
     def transcript(self, call: WorkCall) -> Transcript:

@@ -27,10 +27,7 @@ class ChecklistsInForce:
         return cls(read_checklists(directory), ledger)
 
     def _of(self, tenant_id: str) -> Selection:
-        """Those of one tenant; whoever has nothing active has the files alone.
-
-        Raises ChecklistInvalid when a release with other rules imported one of them.
-        """
+        """Those of one tenant; whoever has nothing active has the files alone."""
         return Selection(self._files, self._ledger.checklists.active(tenant_id))
 
 

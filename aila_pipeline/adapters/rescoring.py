@@ -54,16 +54,18 @@ def rescore(
 
     `rereading` asks a language model where a checklist has questions that it has not answered; None: nobody is asked.
     Many calls are spread over so many processes. A call whose recognition is gone from the store keeps its results and
-    is counted as `calls/without_transcript`.
+    is counted as `calls/without_transcript`; so does one whose checklist cannot be used, `calls/unusable_checklist`.
     """
     counts: Counter[str] = Counter({"calls/seen": 0, "calls/rescored": 0})
     with workers(analysis.store, run_id, processes=processes) as work:
         found = ledger.results.completed_on(first, last, *_READ, versions_of=[Stage.SCORES], page=page_size)
         for page in found:
             rows: list[Row] = []
-            calls = page
+            calls = [call for call in page if analysis.can_score(call)]
+            if len(calls) < len(page):
+                counts["calls/unusable_checklist"] += len(page) - len(calls)
             if rereading is not None:
-                calls, rows = rereading.read(page, tell)
+                calls, rows = rereading.read(calls, tell)
                 counts["calls/reread"] += len(rows)
             heard = [call for call in calls if Stage.TRANSCRIPTS in call.results]
             stale = [each for call in heard if (each := stale_call(call, analysis, force=force))]

@@ -6,6 +6,7 @@ not: anything that changes data. Dagster's pages show an asset's newest check, s
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -114,12 +115,17 @@ def incomplete_summaries(shard_id: str, calls: Sequence[WorkCall]) -> dg.AssetCh
 def stale_results(ledger: Ledger, analysis: Analysis) -> dg.AssetCheckResult:
     """How many stored results were made by rules or checklists that are not today's; a schedule makes them again."""
     counts = ledger.results.stale(stale_makers(ledger, analysis))
-    stale = {f"stale/{stage}": count for stage, count in counts.items()}
+    shown: dict[str, Any] = {f"stale/{stage}": count for stage, count in counts.items()}
+    unusable = ledger.checklists.unusable()
+    passed = not unusable and not any(counts.values())
+    shown["what now"] = "job `rescore`, or wait for its schedule"
+    if unusable:
+        shown |= {
+            "unusable checklists": unusable,
+            "what now": "another release imported them: import them as new versions",
+        }
     return dg.AssetCheckResult(
-        check_name="no_stale_results",
-        passed=not any(stale.values()),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata=stale | {"what now": "job `rescore`, or wait for its schedule"},
+        check_name="no_stale_results", passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=shown
     )
 
 

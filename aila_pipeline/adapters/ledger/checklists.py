@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from aila_pipeline.adapters.ledger.checklist_tables import active_checklists, checklists
 from aila_pipeline.adapters.ledger.database import Database
 from aila_pipeline.adapters.ledger.records import Tenant
+from aila_pipeline.adapters.ledger.tables import tenants
 from aila_pipeline.domain.scoring import MAX_SEGMENT_LETTERS, Checklist, plain_segment
 from aila_pipeline.errors import ChecklistConflict, ChecklistInvalid, ChecklistUnknown
 
@@ -146,10 +147,10 @@ class Checklists:
         gone = self._database.write(lambda connection: connection.scalars(statement).all())
         return tuple(sorted(gone))
 
-    def active(self, tenant_id: str) -> dict[str, Checklist]:
+    def active(self, tenant_id: str) -> dict[str, Checklist | ChecklistInvalid]:
         """What scores the tenant's calls now, by segment.
 
-        Raises ChecklistInvalid when this program knows other rules than the one that imported it.
+        ChecklistInvalid stands for one that was imported by a program with other rules than this one.
         """
         query = (
             sa.select(active_checklists.c.segment, checklists)
@@ -157,7 +158,24 @@ class Checklists:
             .where(active_checklists.c.tenant_id == tenant_id)
         )
         rows = self._database.read(lambda connection: connection.execute(query).all())
-        return {row.segment: _checklist(row.id, row.version, row.document) for row in rows}
+        return {row.segment: _usable(row) for row in rows}
+
+    def unusable(self) -> list[str]:
+        """Active checklists of all tenants that were imported under other rules: `firm/id version`."""
+        query = (
+            sa.select(tenants.c.firm, checklists)
+            .join(tenants, tenants.c.id == checklists.c.tenant_id)
+            .where(
+                sa.exists().where(
+                    active_checklists.c.tenant_id == checklists.c.tenant_id,
+                    active_checklists.c.checklist_id == checklists.c.id,
+                    active_checklists.c.version == checklists.c.version,
+                )
+            )
+            .order_by(tenants.c.firm, checklists.c.id)
+        )
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        return [f"{row.firm}/{row.id} {row.version}" for row in rows if isinstance(_usable(row), ChecklistInvalid)]
 
 
 _Text = str | sa.ColumnElement[str]
@@ -174,8 +192,15 @@ def _checklist(checklist_id: str, version: str, document: Mapping[str, Any]) -> 
         return Checklist.model_validate(document)
     except ValidationError:
         raise ChecklistInvalid(
-            f"{checklist_id} version {version} was imported by another release; import it anew"
+            f"{checklist_id} version {version} was imported by another release; import it as a new version"
         ) from None
+
+
+def _usable(row: sa.Row[Any]) -> Checklist | ChecklistInvalid:
+    try:
+        return _checklist(row.id, row.version, row.document)
+    except ChecklistInvalid as error:
+        return error
 
 
 def _imported(row: sa.Row[Any], segments: Sequence[str]) -> ImportedChecklist:

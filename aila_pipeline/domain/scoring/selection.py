@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from aila_pipeline.domain.scoring.checklist import ANY_SEGMENT, Checklist, plain_segment
+from aila_pipeline.errors import ChecklistInvalid
 
 _LABEL_LETTERS, _CUT_LETTERS = 57, 40
 
@@ -26,20 +27,25 @@ class Selection:
     """
 
     files: tuple[Checklist, ...] = ()
-    active: Mapping[str, Checklist] = field(default_factory=dict)
-    """The tenant's own, by segment."""
+    active: Mapping[str, Checklist | ChecklistInvalid] = field(default_factory=dict)
+    """The tenant's own, by segment; or why one cannot be used, which concerns the calls of its segment alone."""
 
     def of(self, segment_type: str | None) -> Checklist | None:
-        """The checklist for calls of this segment, or None if none is meant for it."""
+        """The checklist for calls of this segment, or None if none is meant for it.
+
+        Raises ChecklistInvalid when the one that is meant cannot be used.
+        """
         return self.of_label(segment_label(segment_type))
 
     def of_label(self, label: str) -> Checklist | None:
         """The same, for a segment of which only the label is known."""
         found = self._by_label.get(label) or self.active.get(ANY_SEGMENT)
+        if isinstance(found, ChecklistInvalid):
+            raise ChecklistInvalid(found.detail)
         return found or choose(self.files, self._named_in_files.get(label))
 
     @cached_property
-    def _by_label(self) -> dict[str, Checklist]:
+    def _by_label(self) -> dict[str, Checklist | ChecklistInvalid]:
         return {segment_label(name): checklist for name, checklist in self.active.items() if name != ANY_SEGMENT}
 
     @cached_property

@@ -9,10 +9,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from aila_pipeline.adapters.analysis import Analysis
 from aila_pipeline.adapters.call_objects import recognition_key, save_recognition
 from aila_pipeline.adapters.checklists import ChecklistsInForce
 from aila_pipeline.adapters.ledger import Ledger
+from aila_pipeline.adapters.ledger.checklist_tables import checklists
 from aila_pipeline.adapters.ledger.records import Tenant
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.domain.models import CallDetails, Role, SubmittedCall, UrlSource
@@ -60,6 +63,13 @@ def active(ledger: Ledger, tenant: Tenant, name: str, version: int = 1, *, phras
     checklist = imported(ledger, tenant, name, version, phrase=phrase)
     ledger.checklists.activate(tenant, checklist.id, checklist.version, now=NOW)
     return checklist
+
+
+def made_unreadable(ledger: Ledger, tenant: Tenant, name: str) -> None:
+    """All versions of it become such as a release with other rules may have imported."""
+    change = sa.update(checklists).where(checklists.c.tenant_id == tenant.id, checklists.c.id == name)
+    document = {"id": name, "kind": "of another release"}
+    ledger.database.write(lambda connection: connection.execute(change.values(document=document)))
 
 
 def an_analysis(ledger: Ledger, store: ObjectStore, *files: str) -> Analysis:

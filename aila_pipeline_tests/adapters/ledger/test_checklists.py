@@ -5,13 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import sqlalchemy as sa
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.checklist_tables import checklists
+from aila_pipeline.domain.scoring import Selection
 from aila_pipeline.errors import ChecklistConflict, ChecklistInvalid, ChecklistUnknown
 from aila_pipeline_tests.adapters.ledger.builders import NOW, a_tenant, rows
-from aila_pipeline_tests.adapters.ledger.completed import a_checklist, active, imported, yaml_of
+from aila_pipeline_tests.adapters.ledger.completed import a_checklist, active, imported, made_unreadable, yaml_of
 
 
 def test_the_same_version_again_changes_nothing(ledger: Ledger) -> None:
@@ -111,10 +111,25 @@ def test_what_no_call_can_name_is_no_segment(ledger: Ledger, segment: str) -> No
     assert ledger.checklists.active(tenant.id) == {}
 
 
-def test_a_document_that_this_program_cannot_read_is_told_and_not_used(ledger: Ledger) -> None:
+def test_a_document_that_this_program_cannot_read_is_told_and_keeps_no_other_segment_from_its_own(
+    ledger: Ledger,
+) -> None:
+    acme, bolt = a_tenant(ledger, "acme"), a_tenant(ledger, "bolt")
+    active(ledger, acme, "sales")
+    support, theirs = active(ledger, acme, "support"), active(ledger, bolt, "sales")
+    assert ledger.checklists.unusable() == []
+    made_unreadable(ledger, acme, "sales")
+    chosen = Selection((), ledger.checklists.active(acme.id))
+    with pytest.raises(ChecklistInvalid, match="sales version 1 was imported by another release"):
+        chosen.of("sales")
+    assert (chosen.of("support"), chosen.of("other")) == (support, None)
+    assert ledger.checklists.active(bolt.id) == {"sales": theirs}
+    assert ledger.checklists.unusable() == ["acme/sales 1"]
+
+
+def test_a_document_that_nobody_is_scored_by_any_more_is_not_called_unusable(ledger: Ledger) -> None:
     tenant = a_tenant(ledger)
     active(ledger, tenant, "sales")
-    change = sa.update(checklists).values(document={"id": "sales", "kind": "of another release"})
-    ledger.database.write(lambda connection: connection.execute(change))
-    with pytest.raises(ChecklistInvalid, match="sales version 1 was imported by another release"):
-        ledger.checklists.active(tenant.id)
+    made_unreadable(ledger, tenant, "sales")
+    ledger.checklists.deactivate(tenant, "sales")
+    assert ledger.checklists.unusable() == []

@@ -15,6 +15,7 @@ from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.results import put_results, result_row
 from aila_pipeline.adapters.ledger.tables import calls, stage_results
 from aila_pipeline.adapters.rescoring import rescore, stale_makers
+from aila_pipeline.defs.checks import stale_results
 from aila_pipeline.domain.status import Stage
 from aila_pipeline.domain.summary import Answer, Quote, Summary
 from aila_pipeline.domain.versions import Version
@@ -24,6 +25,7 @@ from aila_pipeline_tests.adapters.ledger.completed import (
     an_analysis,
     completed,
     imported,
+    made_unreadable,
     yaml_of,
 )
 
@@ -111,6 +113,28 @@ def test_a_segment_that_gets_a_checklist_of_its_own_is_stale_and_its_neighbours_
     ledger.checklists.deactivate(tenant, "sales")
     assert scorer.stale() == 1
     assert other not in scorer.made_in("again")
+
+
+def test_a_checklist_of_another_release_keeps_no_other_call_from_its_score(ledger: Ledger, scorer: Scorer) -> None:
+    """Neither another tenant's nor another segment's; its own calls keep the scores that they have."""
+    acme, bolt = a_tenant(ledger, "acme"), a_tenant(ledger, "bolt")
+    for tenant in (acme, bolt):
+        for name in ("sales", "support"):
+            active(ledger, tenant, name)
+            completed(ledger, scorer.store, tenant, [name])
+    scorer.run()
+    made_unreadable(ledger, acme, "sales")
+    assert scorer.stale() == 0
+    active(ledger, acme, "support", 2, phrase="good evening")
+    active(ledger, bolt, "sales", 2, phrase="good evening")
+    assert (scorer.stale(), scorer.days()) == (2, [DAY])
+    assert scorer.run() == Counter({"calls/seen": 4, "calls/rescored": 2, "calls/unusable_checklist": 1})
+    told = stale_results(ledger, scorer.analysis)
+    assert not told.passed
+    assert told.metadata["unusable checklists"].value == ["acme/sales 1"]
+    active(ledger, acme, "sales", 2, phrase="good evening")
+    assert scorer.run()["calls/rescored"] == 1
+    assert stale_results(ledger, scorer.analysis).passed
 
 
 def test_a_call_without_checklist_is_stale_once_there_is_one(ledger: Ledger, scorer: Scorer) -> None:
