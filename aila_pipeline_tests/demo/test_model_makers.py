@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 import re
 import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from ctypes.util import find_library
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -16,14 +19,23 @@ from aila_pipeline.demo import MODEL
 from aila_pipeline.demo.samples import samples
 from tools.demo_model.corpus import Corpus
 from tools.demo_model.evaluate import rates
+from tools.demo_model.flite import say
 from tools.demo_model.line_codecs import CODECS, coded
 from tools.demo_model.make import make
+from tools.demo_model.mixes import LONG, MEDIUM, MIXES, SHORT, mix_of
 from tools.demo_model.model_file import read_arrays
 from tools.demo_model.resampling import resampled
-from tools.demo_model.sentences import FIRST, WHOLE
+from tools.demo_model.sentences import EXPORTED, FIRST, WHOLE
 from tools.demo_model.targets import prompt
 from tools.demo_model.tokens import make_tokenizer, read_tokenizer
-from tools.demo_model.training_text import held_back, shard_texts, wide_held_out
+from tools.demo_model.training_text import (
+    SHARDS,
+    TEXTS_PER_SHARD,
+    exported_held_out,
+    held_back,
+    shard_texts,
+    wide_held_out,
+)
 from tools.demo_model.trials import Trial
 from tools.demo_model.voices import CAST, UNHEARD
 from tools.sample_calls.dialogues import Audio
@@ -42,8 +54,35 @@ def a_voice(seconds: float = 1.5) -> NDArray[np.float32]:
 
 def test_the_whole_grammar_has_the_words_of_the_first_and_of_the_samples() -> None:
     said = {word for sample in samples().values() for turn in sample.turns for word in turn.text.split()}
-    assert set(FIRST.words) | said <= set(WHOLE.words)
-    assert 600 <= len(WHOLE.words) <= 1000
+    assert set(FIRST.words) | said <= set(EXPORTED) < set(WHOLE.words)
+    assert 600 <= len(EXPORTED) <= 1000
+
+
+@pytest.mark.skipif(find_library("flite") is None, reason="needs flite, as the makers do")
+def test_no_word_that_is_written_is_one_sound_apart_from_one_of_the_first() -> None:
+    phones = {word: [phone for phone, _ in say(word, "slt").phones if phone != "pau"] for word in WHOLE.words}
+    first = [phones[word] for word in FIRST.words]
+    wider = set(WHOLE.words) - set(FIRST.words)
+    alike = {word for word in wider if any(nearly_the_same(phones[word], other) for other in first)}
+    assert wider - alike == set(EXPORTED) - set(FIRST.words)
+
+
+def nearly_the_same(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether one is the other but for one phone that is another, one more or one less."""
+    shorter, longer = sorted((list(one), list(other)), key=len)
+    at = next((place for place, both in enumerate(zip(shorter, longer, strict=False)) if both[0] != both[1]), None)
+    if at is None:
+        return len(longer) - len(shorter) <= 1
+    return longer[at + 1 :] in (shorter[at:], shorter[at + 1 :])
+
+
+def test_sentences_that_tell_how_all_words_are_heard_are_of_words_that_are_written_and_never_trained() -> None:
+    spoken = {text for number in range(SHARDS) for text in islice(shard_texts(number), TEXTS_PER_SHARD)}
+    told = exported_held_out()
+    assert [kind for kind, _ in told] == ["grammar"] * 24 + ["random"] * 24
+    assert len({text for _, text in told} - spoken) == 48
+    assert {word for _, text in told for word in text.split()} <= set(EXPORTED)
+    assert {word for _, text in told for word in text.split()} - set(FIRST.words)
 
 
 def test_no_text_of_a_shard_is_one_that_is_held_back() -> None:
@@ -97,6 +136,23 @@ def test_a_prompt_is_what_faster_whisper_gives_text_with_rising_times_and_no_mor
         assert all(later >= earlier or later - ids.first_timestamp < 200 for earlier, later in pairwise(stamps))
     assert {len(one) for one in seen if len(one) == 224}
     assert prompt(random.Random(1), lambda: words, long=True, share=0.0, ids=ids) == []
+
+
+def test_each_mix_is_drawn_from_in_its_shares_from_its_step_on() -> None:
+    begun = [step for step, _ in MIXES]
+    assert begun == sorted(begun)
+    assert {mix_of(step).kind(step) for step in range(400)} == {SHORT}
+    for step, mix in MIXES:
+        assert mix_of(step) is mix
+        drawn = Counter(mix.kind(number) for number in range(step, step + 1000))
+        assert drawn[SHORT] == round(1000 * mix.short)
+        assert drawn[MEDIUM] == round(1000 * mix.medium)
+        assert drawn[LONG] == 1000 - drawn[SHORT] - drawn[MEDIUM]
+
+
+def test_no_mix_has_more_windows_than_there_are() -> None:
+    assert all(mix.short + mix.medium <= 1 for _, mix in MIXES)
+    assert all(mix.silent + mix.few + mix.scattered + mix.channels <= 1 for _, mix in MIXES)
 
 
 def _shard(work: Path, said_by_voice: dict[int, list[int]]) -> None:

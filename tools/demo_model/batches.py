@@ -1,6 +1,7 @@
 """Batches: windows and targets drawn at random and stacked into tensors.
 
-Lives here: the three kinds of windows that training mixes, and the labels of each encoder frame. Does not: losses.
+Lives here: the windows of each kind, and the labels of each encoder frame. Does not: how many there are of each kind
+(mixes.py), losses (train.py).
 """
 
 # mypy: disable-error-code="import-not-found"
@@ -15,18 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tools.demo_model.corpus import IGNORED, Corpus
+from tools.demo_model.corpus import IGNORED, Corpus, Utterance
+from tools.demo_model.mixes import MEDIUM, SHORT, mix_of
 from tools.demo_model.targets import Span, Target, prompt, target
 from tools.demo_model.tokens import Ids
+from tools.demo_model.voices import CAST
 from tools.demo_model.windows import Line, Window
-
-SHORT, MEDIUM, LONG = 0, 1, 2
-"""One utterance in 2.4-6.4 s; several in 7-16 s; a whole 30 s window."""
 
 _SHORT_FRAMES, _MEDIUM_FRAMES, _LONG_FRAMES = (240, 320, 400, 500, 640), (700, 1000, 1200, 1600), 3000
 _FRAMES_PER_BATCH = 3000
 _ENCODER_FRAMES = 1500
 _MOST_TOKENS = 440
+_SAMPLES_VOICES = [number for number, voice in enumerate(CAST) if voice.engine == "flite"]
 _GAPS_SECONDS = (0.1, 0.3, 0.8, 1.5)
 
 
@@ -58,20 +59,19 @@ class Batches:
     ) -> None:
         self._corpus, self._line, self._ids, self._prompt_share = corpus, line, ids, prompt_share
         self._choice, self._random = choice, noise
+        self._mix = mix_of(0)
 
-    def draw(self, kind: int, *, channels: float = 0.0) -> Batch:
-        """A batch of windows of one kind and one length.
-
-        `channels`: how many of the windows with several utterances are one channel of a call: one voice alone, and
-        silent while the other speaks.
-        """
+    def draw(self, step: int) -> Batch:
+        """The batch of a step: windows of one kind and one length."""
+        self._mix = mix_of(step)
+        kind = self._mix.kind(step)
         if kind == SHORT:
             length = self._choice.choice(_SHORT_FRAMES)
             drawn = [self._short(length) for _ in range(_FRAMES_PER_BATCH // length)]
         else:
             length = self._choice.choice(_MEDIUM_FRAMES) if kind == MEDIUM else _LONG_FRAMES
             count = _FRAMES_PER_BATCH // length
-            drawn = [self._with_several(length, kind, channels) for _ in range(count)]
+            drawn = [self._with_several(length, kind) for _ in range(count)]
         for window, _, _ in drawn:
             self._line.mask(window.mel)
         return _stacked(
@@ -79,15 +79,15 @@ class Batches:
         )
 
     def _short(self, length: int) -> tuple[Window, int, Target]:
-        utterance = self._corpus.draw()
+        utterance = self._utterance()
         while len(utterance.frames) > length - 6:
-            utterance = self._corpus.draw()
+            utterance = self._utterance()
         lead = self._choice.randint(0, max(0, length - len(utterance.frames) - 1))
         window = self._line.lay([utterance], length, lead=lead, gap_seconds=lambda: 0)
         offset = self._choice.randint(0, _ENCODER_FRAMES - length // 2) if self._choice.random() < 0.6 else 0
         return window, offset, self._target(window, offset, long=False, timestamps=self._choice.random() < 0.4)
 
-    def _with_several(self, length: int, kind: int, channels: float) -> tuple[Window, int, Target]:
+    def _with_several(self, length: int, kind: int) -> tuple[Window, int, Target]:
         choice, random_ = self._choice, self._random
         share, lead, gap, count, background = (
             choice.random(),
@@ -96,20 +96,23 @@ class Batches:
             14,
             None,
         )
-        if share < 0.1:  # no speech
+        mix = self._mix
+        if share < mix.silent:
             count = 0
             background = (
                 self._line.non_speech(choice.choice([length, length, length // 2])) if choice.random() < 0.65 else None
             )
-        elif share < 0.4:
+        elif share < mix.silent + mix.few:
             count = choice.randint(1, 4)
-        elif share < 0.55:  # much silence between
+        elif share < mix.silent + mix.few + mix.scattered:
             count, gap, lead = choice.randint(1, 6), 6.0, choice.randint(0, 400)
-        voice = None
-        if share >= 1 - channels:  # the other speaker's turns are silence here
+        if share >= 1 - mix.channels:
             count, gap, lead = choice.randint(2, 9), 6.0, choice.randint(0, 600)
-            voice = self._corpus.draw_voice()
-        utterances = [self._corpus.draw(voice) for _ in range(count)]
+            voice = self._samples_voice()
+            voice = self._corpus.draw_voice() if voice is None else voice
+            utterances = [self._corpus.draw(voice) for _ in range(count)]
+        else:
+            utterances = [self._utterance() for _ in range(count)]
         window = self._line.lay(
             utterances, length, lead=lead, gap_seconds=lambda: choice.uniform(0.05, gap), background=background
         )
@@ -126,6 +129,15 @@ class Batches:
         moved = kind == MEDIUM and choice.random() < 0.3
         offset = choice.randint(0, _ENCODER_FRAMES - length // 2) if moved else 0
         return window, offset, self._target(window, offset, long=True, timestamps=timestamps)
+
+    def _utterance(self) -> Utterance:
+        return self._corpus.draw(self._samples_voice())
+
+    def _samples_voice(self) -> int | None:
+        """One of them, if it is their turn."""
+        if not self._mix.samples_voices or self._choice.random() >= self._mix.samples_voices:
+            return None
+        return self._choice.choice(_SAMPLES_VOICES)
 
     def _target(self, window: Window, offset: int, *, long: bool, timestamps: bool) -> Target:
         before = prompt(self._choice, self._corpus.draw_placed, long=long, share=self._prompt_share, ids=self._ids)

@@ -2,8 +2,8 @@
 
     python -m tools.demo_model.export WORK CHECKPOINT.pt OUT [--chunk-length 8] [--quantization int8]
 
-Lives here: the mapping of layers to CTranslate2's specification. Does not: `aila.json` and README.md of the shipped
-directory, which are written by hand.
+Lives here: the mapping of layers to CTranslate2's specification, without the words that are not to be written. Does
+not: `aila.json`, `words.txt` and README.md of the shipped directory, which are written by hand.
 """
 
 # mypy: disable-error-code="import-not-found, no-untyped-call, no-any-return"
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from ctranslate2.converters import utils
 from ctranslate2.specs import common_spec, whisper_spec
 
 from tools.demo_model.network import Attention, Block, Whisper, load
-from tools.demo_model.tokens import read_tokenizer
+from tools.demo_model.sentences import EXPORTED
+from tools.demo_model.tokens import make_tokenizer, read_tokenizer
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     spec.optimize(quantization=None if arguments.quantization == "float32" else arguments.quantization)
     spec.save(str(arguments.out))
     # Without its tokenizer beside it, faster-whisper asks the model hub for one.
-    shutil.copy(arguments.work / "tokenizer.json", arguments.out)
+    make_tokenizer(EXPORTED).save(str(arguments.out / "tokenizer.json"))
     features = {"feature_size": 80, "sampling_rate": 16_000, "hop_length": 160, "n_fft": 400}
     features["chunk_length"] = arguments.chunk_length
     (arguments.out / "preprocessor_config.json").write_text(json.dumps(features) + "\n", "utf-8")
@@ -53,20 +53,23 @@ def _spec(model: Whisper, tokenizer_path: Path) -> Any:
         target.weight, target.bias = _array(layer.weight), _array(layer.bias)
     spec.encoder.position_encodings.encodings = _array(model.encoder_positions)
     _norm(spec.encoder.layer_norm, model.encoder_norm)
-    spec.decoder.embeddings.weight = _array(model.table())
+    trained, _ = read_tokenizer(tokenizer_path)
+    exported = make_tokenizer(EXPORTED)
+    tokens = [exported.id_to_token(number) for number in range(exported.get_vocab_size())]
+    table = _array(model.table())[[trained.token_to_id(token) for token in tokens]]
+    spec.decoder.embeddings.weight = table
     spec.decoder.position_encodings.encodings = _array(model.decoder_positions)
     _norm(spec.decoder.layer_norm, model.decoder_norm)
     spec.decoder.scale_embeddings = False
-    spec.decoder.projection.weight = _array(model.table())
+    spec.decoder.projection.weight = table
     layers, blocks = [*spec.encoder.layer, *spec.decoder.layer], [*model.encoder, *model.decoder]
     for target, block in zip(layers, blocks, strict=True):
         _block(target, block)
-    tokenizer, ids = read_tokenizer(tokenizer_path)
-    spec.register_vocabulary([tokenizer.id_to_token(number) for number in range(ids.count)])
-    unknown = tokenizer.token_to_id("<unk>")
+    spec.register_vocabulary(tokens)
+    unknown = exported.token_to_id("<unk>")
     # End-of-text is not suppressed at the start: so silence gives no text even without voice activity detection.
     spec.config.suppress_ids = spec.config.suppress_ids_begin = [unknown]
-    spec.config.lang_ids = [tokenizer.token_to_id("<|en|>")]
+    spec.config.lang_ids = [exported.token_to_id("<|en|>")]
     spec.config.alignment_heads = [(sizes.decoder_layers - 1, head) for head in range(sizes.heads)]
     return spec
 

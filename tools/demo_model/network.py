@@ -9,7 +9,7 @@ Lives here: layers and their initial values. Does not: losses (train.py) or the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -27,6 +27,8 @@ _LOCAL_WINDOWS = (
     ((-6, -2, 2, 6), 3),
     ((-10, -4, 4, 10), 6),
     ((-18, -8, None, None), 9),
+    ((-6, -2, 2, 6), 0),
+    ((-12, -4, 4, 12), 6),
 )
 """For each encoder layer, each head's first offset in frames (None: free), and the first position channel it uses."""
 
@@ -165,6 +167,17 @@ class Whisper(nn.Module):
     def table(self) -> Tensor:
         """All token embeddings; those of timestamps are a linear map of fixed sinusoids."""
         return torch.cat([self.embedding, self.times @ self.time_weight + self.time_bias])
+
+    @torch.no_grad()
+    def deepened(self, encoder_layers: int) -> Whisper:
+        """A network with so many layers in the encoder that hears as this one does: the new ones add nothing yet."""
+        grown = Whisper(replace(self.sizes, encoder_layers=encoder_layers))
+        grown.load_state_dict(self.state_dict(), strict=False)
+        for block in grown.encoder[len(self.encoder) :]:
+            for layer in (block.attention.out, block.narrow):
+                layer.weight.zero_()
+                layer.bias.zero_()
+        return grown
 
     def encode(self, mel: Tensor, offsets: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Mel (batch, 80, frames) to encoder frames of 20 ms, and the auxiliary heads' scores.

@@ -26,7 +26,7 @@ from tools.demo_model.flite import Spoken
 from tools.demo_model.line_codecs import coded, draw_codec
 from tools.demo_model.resampling import resampled
 from tools.demo_model.sentences import WHOLE
-from tools.demo_model.training_text import shard_texts
+from tools.demo_model.training_text import TEXTS_PER_SHARD, shard_texts
 from tools.demo_model.voices import CAST, Part, draw_voice, speak
 
 _PHONE_NAMES = """
@@ -35,7 +35,6 @@ pau aa ae ah ao aw ax axr ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy
 PHONES = tuple(_PHONE_NAMES.split())
 """flite's and Festival's phones; a number in a shard is an index into this."""
 
-_PER_SHARD = 400
 _LONGEST_FRAMES = 900
 _LOUDNESS = 0.07
 _SPEED_CHANGED, _CODED = 0.55, 0.25
@@ -89,7 +88,7 @@ def _path(work: Path, number: int) -> Path:
     return work / f"speech_{number:03d}.npz"
 
 
-def shard(number: int, size: int = _PER_SHARD) -> Shard:
+def shard(number: int, size: int = TEXTS_PER_SHARD) -> Shard:
     """Speak `size` texts; left out are those that the engine reads in other words, or that are longer than 9 s."""
     # flite takes its noise from the C library.
     ctypes.CDLL(None).srand(number + 1)

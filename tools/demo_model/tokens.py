@@ -5,6 +5,7 @@ Lives here: making, saving and reading `tokenizer.json`. Does not: choosing word
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
@@ -39,10 +40,9 @@ class Ids:
         return self.no_timestamps + 1
 
 
-def make_tokenizer() -> Tokenizer:
+def make_tokenizer(known: Collection[str] = WHOLE.words) -> Tokenizer:
     """The tokenizer: known words, single letters, Whisper's special tokens. Other words become `<unk>`."""
     # "Ġ" stands for the space before a word in a byte-level vocabulary.
-    known = WHOLE.words
     words = [f"Ġ{word}" for word in known] + [f"Ġ{letter}" for letter in ascii_lowercase if letter not in known]
     vocabulary = {token: number for number, token in enumerate(["<unk>", *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))

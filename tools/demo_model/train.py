@@ -1,9 +1,10 @@
 """Train: the demo model, from the first one's weights or from random ones, by steps.
 
-    python -m tools.demo_model.train WORK --rank R --world 2 --phase 11000 5500 1.2e-3 --phase 8000 8000 6e-4
+    python -m tools.demo_model.train WORK --rank R --world 2 --phase 11000 5500 1.2e-3 4 --phase 10000 10000 7e-4 4
 
-Lives here: the losses, the schedule, the loop; one process for each rank, side by side (two single-threaded processes
-are faster than one with two threads), their gradients averaged. Does not: data (batches.py), layers (network.py).
+Lives here: the losses, the rates, the loop; one process for each rank, side by side (two single-threaded processes
+are faster than one with two threads), their gradients averaged. Does not: data (batches.py, mixes.py), layers
+(network.py).
 
 What a step sees depends on the seed, the rank and the step's number alone, and WORK/training.pt holds all else that a
 step starts from: a run that was stopped goes on as if it had not been. In each phase the rate is constant until its
@@ -21,7 +22,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.nn import functional
 
-from tools.demo_model.batches import LONG, MEDIUM, SHORT, Batch, Batches
+from tools.demo_model.batches import Batch, Batches
 from tools.demo_model.corpus import IGNORED, Corpus
 from tools.demo_model.first_model import start_from
 from tools.demo_model.network import HEAD_STRIDE, Sizes, Whisper
@@ -57,17 +58,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--phase",
-        nargs=3,
+        nargs=4,
         action="append",
         required=True,
-        metavar=("STEPS", "DECAY", "RATE"),
-        help="so many steps, in the last of which (DECAY) the rate falls from RATE; may be given again",
+        metavar=("STEPS", "DECAY", "RATE", "LAYERS"),
+        help="so many steps, in the last of which (DECAY) the rate falls from RATE; the encoder has LAYERS, and those "
+        "that are missing are added; may be given again",
     )
     parser.add_argument("--warm-up-steps", type=int, default=200, help="of each phase")
-    parser.add_argument("--short-until", type=int, default=400, help="steps with short clips alone")
-    parser.add_argument("--mixed-until", type=int, default=3900, help="… and with few long windows")
-    parser.add_argument("--channels-from", type=int, default=11_000, help="steps without windows of one call's channel")
-    parser.add_argument("--channels", type=float, default=0.35, help="their share of the longer windows afterwards")
     parser.add_argument("--prompts", type=float, default=0.6, help="share of long windows with previous text")
     parser.add_argument("--keep-every", type=int, default=100, help="steps between checkpoints")
     return parser.parse_args()
@@ -79,6 +77,7 @@ class Phase(NamedTuple):
     steps: int
     decay_steps: int
     peak_rate: float
+    encoder_layers: int
 
     def rate(self, step: int, warm_up_steps: int) -> float:
         """The rate of a step, counted from the phase's first."""
@@ -101,18 +100,19 @@ def main() -> None:
     corpus = Corpus(options.work, choice)
     line = Line(noise, options.work / "nonspeech.npy")
     batches = Batches(corpus, line, ids, prompt_share=options.prompts, choice=choice, noise=noise)
-    run = Run.begin(options, ids)
+    phases = [Phase(int(steps), int(decay), float(rate), int(deep)) for steps, decay, rate, deep in options.phase]
+    run = Run.begin(options, ids, phases[0].encoder_layers)
     report: dict[str, list[float]] = defaultdict(list)
     begun = time.monotonic()
-    phases = [Phase(int(steps), int(decay), float(rate)) for steps, decay, rate in options.phase]
     last = sum(phase.steps for phase in phases)
     while run.step < last:
         _reseed(choice, noise, options, run.step)
+        phase, step = _phase_of(run.step, phases)
+        if phase.encoder_layers > run.model.sizes.encoder_layers:
+            run.deepen(phase.encoder_layers)
         for group in run.optimiser.param_groups:
-            group["lr"] = _rate(run.step, phases, options.warm_up_steps)
-        channels = options.channels if run.step >= options.channels_from else 0.0
-        batch = batches.draw(_kind(run.step, options), channels=channels)
-        losses = _step(run.model, run.optimiser, batch, ids, options.world)
+            group["lr"] = phase.rate(step, options.warm_up_steps)
+        losses = _step(run.model, run.optimiser, batches.draw(run.step), ids, options.world)
         run.step += 1
         for name, value in losses.items():
             report[name].append(value)
@@ -130,19 +130,27 @@ class Run:
     step: int
 
     @classmethod
-    def begin(cls, options: argparse.Namespace, ids: Ids) -> Run:
+    def begin(cls, options: argparse.Namespace, ids: Ids, encoder_layers: int) -> Run:
         """From the checkpoint, else from the first model, else from random weights (the same on all ranks)."""
         torch.manual_seed(options.seed)
-        model = Whisper(Sizes(ids.count, ids.first_timestamp, phones=len(PHONES), words=ids.end_of_text))
-        run = cls(model, _optimiser(model), 0)
         if (options.work / CHECKPOINT).exists():
             kept = torch.load(options.work / CHECKPOINT)
+            model = Whisper(Sizes(**kept["sizes"]))
             model.load_state_dict(kept["weights"])
+            run = cls(model, _optimiser(model), kept["step"])
             run.optimiser.load_state_dict(kept["optimiser"])
-            run.step = kept["step"]
-        elif options.first_model:
+            return run
+        sizes = Sizes(ids.count, ids.first_timestamp, phones=len(PHONES), words=ids.end_of_text)
+        model = Whisper(replace(sizes, encoder_layers=encoder_layers))
+        if options.first_model:
             start_from(model, options.first_model, options.work / "tokenizer.json")
-        return run
+        return cls(model, _optimiser(model), 0)
+
+    def deepen(self, encoder_layers: int) -> None:
+        """Add layers to the encoder; the optimiser begins anew."""
+        torch.manual_seed(self.step)  # the same on all ranks
+        self.model = self.model.deepened(encoder_layers)
+        self.optimiser = _optimiser(self.model)
 
     def keep(self, path: Path) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -164,21 +172,13 @@ def _optimiser(model: Whisper) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98))
 
 
-def _rate(step: int, phases: Sequence[Phase], warm_up_steps: int) -> float:
+def _phase_of(step: int, phases: Sequence[Phase]) -> tuple[Phase, int]:
+    """The phase of a step, and how many steps of it were before."""
     for phase in phases:
         if step < phase.steps:
-            return phase.rate(step, warm_up_steps)
+            return phase, step
         step -= phase.steps
     raise IndexError(step)
-
-
-def _kind(step: int, options: argparse.Namespace) -> int:
-    """Short clips first, then more and more long windows; the same on all ranks."""
-    if step < options.short_until:
-        return SHORT
-    short, medium = (0.5, 0.8) if step < options.mixed_until else (0.15, 0.4)
-    share = step * 7919 % 1000 / 1000
-    return SHORT if share < short else MEDIUM if share < medium else LONG
 
 
 def _step(model: Whisper, optimiser: torch.optim.Optimizer, batch: Batch, ids: Ids, world: int) -> dict[str, float]:

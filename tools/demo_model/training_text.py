@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import yaml
 
-from tools.demo_model.sentences import HELD_OUT_SEED, MOCK_CALLS_SEED, WHOLE, Sentences
+from tools.demo_model.sentences import EXPORTED, HELD_OUT_SEED, MOCK_CALLS_SEED, WHOLE, Sentences
 
 FIRST_TRAINING_SEED = 1000
 """Plus the rank of the synthesising process; the first model's."""
+
+SHARDS, TEXTS_PER_SHARD = 28, 400
+"""Of the training speech; part of the recipe."""
 
 WIDE_HELD_OUT_SEED = 9191
 _SAMPLE_SCRIPT = Path(__file__).parents[1] / "sample_calls" / "dialogues.yaml"
@@ -42,6 +45,29 @@ def wide_held_out(per_kind: int = 24) -> list[tuple[str, str]]:
         if len(text.split()) >= 6 and ("grammar", text) not in found:
             found.append(("grammar", text))
     return found + [("random", source.random_words(3, 10)) for _ in range(per_kind)]
+
+
+@cache
+def exported_held_out(per_kind: int = 24) -> list[tuple[str, str]]:
+    """(kind, text): as `wide_held_out`, in the words that the model writes, and not in any shard either."""
+    spoken = {text for number in range(SHARDS) for text in islice(shard_texts(number), TEXTS_PER_SHARD)}
+    more = Sentences(WIDE_HELD_OUT_SEED + 1, WHOLE)
+    streams = {"grammar": more.grammar, "random": lambda: more.random_words(3, 10)}
+    chosen = []
+    for kind, draw in streams.items():
+        first = [text for other, text in wide_held_out() if other == kind]
+        texts = (text for text in chain(first, iter(draw, None)) if set(text.split()) <= set(EXPORTED))
+        new = (text for text in texts if text not in spoken and (kind == "random" or len(text.split()) >= 6))
+        chosen += [(kind, text) for text in islice(_distinct(new), per_kind)]
+    return chosen
+
+
+def _distinct(texts: Iterator[str]) -> Iterator[str]:
+    seen = set[str]()
+    for text in texts:
+        if text not in seen:
+            seen.add(text)
+            yield text
 
 
 @cache

@@ -18,7 +18,7 @@ from tools.demo_model.flite import RATE_HZ, say
 from tools.demo_model.line_codecs import coded
 from tools.demo_model.nonspeech import non_speech
 from tools.demo_model.sentences import HELD_OUT_SEED, MOCK_CALLS_SEED, Sentences
-from tools.demo_model.training_text import wide_held_out
+from tools.demo_model.training_text import exported_held_out
 from tools.demo_model.voices import CAST, UNHEARD, Part, named, speak
 from tools.sample_calls.dialogues import Audio
 
@@ -54,10 +54,10 @@ def unheard_sentences() -> Iterator[Trial]:
 
 
 def wide_sentences() -> Iterator[Trial]:
-    """Clips in all words, by voices of every kind in turn."""
+    """Clips in all words that the model writes, by voices of every kind in turn."""
     choice, noise = random.Random(4), np.random.default_rng(4)
     cast = [voice.name for voice in CAST if voice.engine == "flite"] + list(_ENGINES_OTHER_VOICES)
-    lines = wide_held_out()
+    lines = exported_held_out()
     parts = [Part(text, named(cast[number % len(cast)])) for number, (_, text) in enumerate(lines)]
     for (kind, _), part, spoken in zip(lines, parts, speak(parts), strict=True):
         yield Trial(part.text, _clip(spoken.samples, choice, noise), ("all words", f"all words, {kind}"))
