@@ -55,7 +55,8 @@ def _spec(model: Whisper, tokenizer_path: Path) -> Any:
     _norm(spec.encoder.layer_norm, model.encoder_norm)
     trained, _ = read_tokenizer(tokenizer_path)
     exported = make_tokenizer(EXPORTED)
-    tokens = [exported.id_to_token(number) for number in range(exported.get_vocab_size())]
+    numbers = exported.get_vocab(with_added_tokens=True)
+    tokens = sorted(numbers, key=numbers.__getitem__)
     table = _array(model.table())[[trained.token_to_id(token) for token in tokens]]
     spec.decoder.embeddings.weight = table
     spec.decoder.position_encodings.encodings = _array(model.decoder_positions)
