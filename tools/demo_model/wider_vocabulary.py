@@ -3,7 +3,7 @@
 Lives here: the words, as data. Does not: drawing sentences from them (sentences.py). Lower case without punctuation, as
 there. No outside text was used.
 
-Training speaks all of them. But the model has 3-5 MB, and took "our" for "hours" and "open" for "opened": so those that
+Training speaks all of them. But the model has 3-5 MB, and took "open" for "opened" and "can" for "cash": so those that
 are one sound apart from a word of the first vocabulary (`ONE_SOUND_APART`) are not exported, and it never writes them.
 """
 
