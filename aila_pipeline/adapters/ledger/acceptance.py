@@ -72,11 +72,17 @@ def known_calls(
         query = (
             sa.select(calls.c.id, calls.c.external_id, calls.c.status, calls.c.fingerprint)
             .where(calls.c.tenant_id == tenant_id, calls.c.external_id.in_(group))
-            .order_by(calls.c.external_id)
+            .order_by(_in_order_of_bytes(connection))
         )
         rows = connection.execute(query.with_for_update(key_share=True) if lock else query)
         found.update({row.external_id: row for row in rows})
     return found
+
+
+def _in_order_of_bytes(connection: sa.Connection) -> sa.ColumnElement[str]:
+    """Ids in the order in which Python sorts them, so that all groups of all acceptances lock in one order."""
+    order = calls.c.external_id
+    return order if connection.dialect.name == "sqlite" else order.collate("C")
 
 
 def conflict(positions: Iterable[int]) -> ManifestInvalid:
@@ -113,7 +119,9 @@ class Acceptance:
                 self._place(plan, call, known.get(call.external_id))
         if plan.conflicts and self.conflicts_refuse:
             raise conflict(plan.conflicts)
-        for group in in_groups(plan.new_calls):
+        # Each new id locks out its equals until the end, so all acceptances write them in one order, as they lock the
+        # known ones. Otherwise two lists that name the same calls in different orders wait for each other.
+        for group in in_groups(sorted(plan.new_calls, key=lambda row: row["external_id"] or "")):
             connection.execute(sa.insert(calls), group)
         for group in in_groups(plan.links):
             connection.execute(sa.insert(batch_calls), group)

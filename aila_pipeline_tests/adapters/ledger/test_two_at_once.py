@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import ExceptionContext
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.acceptance import Acceptance
@@ -197,6 +198,24 @@ def test_several_batches_with_the_same_ids_at_once_share_their_calls(ledger: Led
     assert {row.attempt for row in rows(ledger, calls)} == {2}
     assert len(rows(ledger, calls)) == 20
     assert_sound(ledger)
+
+
+def test_batches_with_the_same_ids_in_any_order_do_not_lock_each_other_out(ledger: Ledger) -> None:
+    """A deadlock costs PostgreSQL a second each, and a transaction that loses too many of them is refused."""
+    refused: list[str | None] = []
+
+    def note(context: ExceptionContext) -> None:
+        refused.append(getattr(context.original_exception, "sqlstate", None))
+
+    sa.event.listen(ledger.database.engine, "handle_error", note)
+    # More than one group of rows, and names that a language's order would sort otherwise than their bytes.
+    names = [f"{letter}-{n}" for n in range(170) for letter in "aBé"]
+    accept_at_once(ledger, names)
+    for shard in rows(ledger, shards):
+        run(ledger, shard.id, failing=dict.fromkeys(names, AudioInvalid()))
+    accept_at_once(ledger, names)
+    assert "40P01" not in refused
+    assert len(rows(ledger, calls)) == len(names)
 
 
 def test_one_fingerprint_received_by_several_at_once_is_one_batch(ledger: Ledger) -> None:
