@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo up test test-fast test-slow test-services bench lint format clean
+.PHONY: help setup demo up test test-fast test-slow test-services test-services-fast test-services-slow bench lint format clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 setup: $(VENV)/.ready ## install everything into .venv
 
@@ -30,8 +30,13 @@ test-fast: setup ## unit tests only, on all processors
 test-slow: setup ## whole stacks and long measurements, one after the other: they watch the clock
 	$(BIN)/pytest -m 'slow and not services'
 
-test-services: setup ## the tests against PostgreSQL, Ceph radosgw and Chromium (Debian packages)
-	tools/services/run $(BIN)/pytest -m services
+test-services: test-services-fast test-services-slow ## the tests against PostgreSQL, Ceph radosgw and Chromium (Debian packages)
+
+test-services-fast: setup ## of these, those of single parts, on all processors
+	tools/services/run $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile -m 'services and not slow'
+
+test-services-slow: setup ## of these, whole stacks, one after the other
+	tools/services/run $(BIN)/pytest -m 'services and slow'
 
 bench: setup ## recognition against others, then the API with a million calls, on SQLite and on PostgreSQL (hours)
 	$(BIN)/python -m tools.measurements.speech --models tiny:3 small:1 --growth 10 100 400 --memory 100 10
