@@ -43,6 +43,7 @@ MIXES: tuple[tuple[int, Mix], ...] = (
     (11_000, Mix(short=0.15, medium=0.25, channels=0.35)),
     (17_000, Mix(short=0.15, medium=0.25, channels=0.35, samples_voices=0.4)),
     (21_000, Mix(short=0.25, medium=0.25, few=0.15, channels=0.3, samples_voices=0.4)),
+    (24_600, Mix(short=0.22, medium=0.25, silent=0.08, few=0.1, channels=0.36, samples_voices=0.4)),
 )
 """From which step on each is drawn from."""
 
