@@ -25,9 +25,10 @@ from aila_pipeline.domain.versions import Version
 from aila_pipeline.errors import ChecklistInvalid, ObjectMissing
 
 INSIGHTS_MAKER = f"insights {insights.VERSION} turns {transcript.VERSION}"
-NO_CHECKLIST = "none"
+NO_CHECKLIST, UNUSABLE = "none", "unusable"
 NO_SCORE: Mapping[str, Any] = {"checklist": None, "total": None, "items": []}
-"""The document of a call that no checklist serves."""
+"""The document of a call that no checklist serves, or one that cannot be used."""
+_SCORE_WARNINGS = (Warn.NO_CHECKLIST, Warn.CHECKLIST_UNUSABLE)
 _FOR = " for "
 
 
@@ -45,19 +46,12 @@ class Analysis:
         if stage is not Stage.SCORES:
             return made_by == INSIGHTS_MAKER
         tenant_id, label = scored_for(made_by)
-        try:
-            checklist = self._checklists.of(tenant_id).of_label(label)
-        except ChecklistInvalid:
-            return True
-        return made_by == _scores_maker(checklist, tenant_id, label)
+        checklist = self._meant(tenant_id, label)
+        return isinstance(checklist, ChecklistInvalid) or made_by == _scores_maker(checklist, tenant_id, label)
 
     def can_score(self, call: WorkCall) -> bool:
         """Whether the checklist of the call's segment, if there is one, can be used."""
-        try:
-            self.checklist(call)
-        except ChecklistInvalid:
-            return False
-        return True
+        return not isinstance(self._meant(call.tenant.id, _label(call)), ChecklistInvalid)
 
     def insights_version(self, call: WorkCall) -> Version:
         """Of this call's insights."""
@@ -70,12 +64,27 @@ class Analysis:
         inputs: tuple[str, ...] = (self.insights_version(call).id,)
         if checklist is not None and checklist.questions and Stage.SUMMARIES in call.results:
             inputs += (call.results[Stage.SUMMARIES].version,)
-        label = segment_label(call.details.segment_type if call.details else None)
-        return Version(Stage.SCORES, _scores_maker(checklist, call.tenant.id, label), inputs)
+        label = _label(call)
+        return Version(Stage.SCORES, _scores_maker(self._meant(call.tenant.id, label), call.tenant.id, label), inputs)
 
     def checklist(self, call: WorkCall) -> Checklist | None:
-        """The checklist of the call's segment. Raises ChecklistInvalid when it cannot be used."""
-        return self._checklists.of(call.tenant.id).of(call.details.segment_type if call.details else None)
+        """The checklist of the call's segment; None where there is none, or none that can be used."""
+        meant = self._meant(call.tenant.id, _label(call))
+        return meant if isinstance(meant, Checklist) else None
+
+    def score_warnings(self, call: WorkCall) -> tuple[tuple[Warn, ...], tuple[Warn, ...]]:
+        """What is to be warned of in the call's score, and which warnings that it has hold no more."""
+        told: tuple[Warn, ...] = ()
+        if self.checklist(call) is None:
+            told = (Warn.NO_CHECKLIST,) if self.can_score(call) else (Warn.CHECKLIST_UNUSABLE,)
+        return told, tuple(warn for warn in _SCORE_WARNINGS if warn in call.warnings and warn not in told)
+
+    def _meant(self, tenant_id: str, label: str) -> Checklist | ChecklistInvalid | None:
+        """The checklist of the segment, or why it cannot be used; None where there is none."""
+        try:
+            return self._checklists.of(tenant_id).of_label(label)
+        except ChecklistInvalid as error:
+            return error
 
     def transcript(self, call: WorkCall) -> Transcript:
         """The turns of the call. Raises ObjectMissing when its recognition is gone from the store."""
@@ -85,12 +94,12 @@ class Analysis:
         """The insights as a document."""
         return insights_document(self.transcript(call))
 
-    def score(self, call: WorkCall, found: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The score as a document, and warnings; `found` are the call's insights."""
+    def score(self, call: WorkCall, found: dict[str, Any]) -> dict[str, Any]:
+        """The score as a document; `found` are the call's insights."""
         checklist = self.checklist(call)
         if checklist is None:
-            return dict(NO_SCORE), (Warn.NO_CHECKLIST,)
-        return score_document(self.transcript(call), found, checklist, call.results), ()
+            return dict(NO_SCORE)
+        return score_document(self.transcript(call), found, checklist, call.results)
 
 
 def insights_document(said: Transcript) -> dict[str, Any]:
@@ -132,6 +141,16 @@ def load_transcript(store: ObjectStore, result: StageResult, details: CallDetail
     return transcript.merge_turns(recognition, *roles(details))
 
 
-def _scores_maker(checklist: Checklist | None, tenant_id: str, label: str) -> str:
-    by = NO_CHECKLIST if checklist is None else f"{checklist.id[:60]} {checklist.digest[:16]}"
+def _label(call: WorkCall) -> str:
+    return segment_label(call.details.segment_type if call.details else None)
+
+
+def _scores_maker(checklist: Checklist | ChecklistInvalid | None, tenant_id: str, label: str) -> str:
+    match checklist:
+        case None:
+            by = NO_CHECKLIST
+        case ChecklistInvalid():
+            by = UNUSABLE
+        case _:
+            by = f"{checklist.id[:60]} {checklist.digest[:16]}"
     return f"scores {scoring.VERSION} {by}{_FOR}{tenant_id}:{label}"

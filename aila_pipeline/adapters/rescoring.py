@@ -69,10 +69,14 @@ def rescore(
                 counts["calls/reread"] += len(rows)
             heard = [call for call in calls if Stage.TRANSCRIPTS in call.results]
             stale = [each for call in heard if (each := stale_call(call, analysis, force=force))]
+            warned = []
             for each, made in zip(stale, work.made(stale), strict=True):
                 rows += [(each.call, row) for row in made or ()]
                 counts["calls/without_transcript" if made is None else "calls/rescored"] += 1
-            ledger.results.replace(rows)
+                told, withdrawn = analysis.score_warnings(each.call)
+                if made and (withdrawn or not set(told) <= set(each.call.warnings)):
+                    warned.append((each.call, told, withdrawn))
+            ledger.results.replace(rows, warned)
             counts["calls/seen"] += len(page)
             tell(f"{counts['calls/seen']} calls seen, {counts['calls/rescored']} scored again")
     return counts

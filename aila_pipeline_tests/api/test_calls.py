@@ -139,7 +139,7 @@ def a_whole_call(site: Site, source: ArchiveSource | UrlSource | None = None) ->
         work.flush()
         (call,) = work.calls(Stage.TRANSCRIPTS)
         insights = analysis.insights(call)
-        score, _ = analysis.score(call, insights)
+        score = analysis.score(call, insights)
         work.save(call, a_version(Stage.INSIGHTS), insights, seconds=0.1)
         work.save(call, a_version(Stage.SCORES), score, seconds=0.1)
         site.ledger.people.match(work, versions([call]))

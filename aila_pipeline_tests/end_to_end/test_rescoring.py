@@ -13,14 +13,17 @@ import pytest
 
 from aila_pipeline.adapters.ledger import Ledger
 from aila_pipeline.adapters.ledger.tables import stage_results
+from aila_pipeline.adapters.ledger.views import CallView
 from aila_pipeline.adapters.objects import ObjectStore
 from aila_pipeline.adapters.rescoring import stale_makers
 from aila_pipeline.demo import CHECKLISTS
-from aila_pipeline.domain.status import Stage
+from aila_pipeline.domain.models import Warn
+from aila_pipeline.domain.status import CallStatus, Stage
 from aila_pipeline.settings import Settings
 from aila_pipeline_tests.adapters.ledger.builders import NOW, a_tenant, rows
-from aila_pipeline_tests.adapters.ledger.completed import active, an_analysis, completed
-from aila_pipeline_tests.end_to_end.in_process import Pipeline
+from aila_pipeline_tests.adapters.ledger.completed import active, an_analysis, completed, made_unreadable
+from aila_pipeline_tests.domain.intake.builders import a_csv, a_row
+from aila_pipeline_tests.end_to_end.in_process import Pipeline, zipped
 from aila_pipeline_tests.end_to_end.site import Site, wait_until
 
 pytestmark = pytest.mark.slow
@@ -66,6 +69,35 @@ def test_the_job_over_days_scores_what_is_stale_of_one_tenant_and_one_checklist(
     assert rescored(again) == 6
     assert scored_in(pipeline.ledger, again.run_id) == set(made["acme", "sales"])
     assert rescored(pipeline.execute("rescore", **days)) == 0
+
+
+def test_a_checklist_of_another_release_leaves_its_own_calls_unscored_until_it_is_imported_again(
+    pipeline: Pipeline, speech: bytes
+) -> None:
+    """Both calls are in one shard: that one cannot be scored must not keep the other from its end."""
+    ledger, firm = pipeline.ledger, a_tenant(pipeline.ledger, "acme")
+    for name in ("sales", "support"):
+        active(ledger, firm, name)
+    made_unreadable(ledger, firm, "sales")
+    csv = a_csv(a_row("sales.flac", segment_type="sales"), a_row("support.flac", segment_type="support"))
+    pipeline.drop_pair(csv, zipped({"sales.flac": speech, "support.flac": speech}))
+    pipeline.run()
+    assert [shown(pipeline, call) for call in pipeline.calls()] == [
+        (CallStatus.COMPLETED, True, None),
+        (CallStatus.COMPLETED, False, "support"),
+    ]
+    active(ledger, firm, "sales", 2)
+    assert pipeline.execute("rescore", pipeline.the_batch().received_at.date().isoformat()).success
+    assert [shown(pipeline, call) for call in pipeline.calls()] == [
+        (CallStatus.COMPLETED, False, "sales"),
+        (CallStatus.COMPLETED, False, "support"),
+    ]
+
+
+def shown(pipeline: Pipeline, call: CallView) -> tuple[str, bool, str | None]:
+    """A call's status, whether it is said that its checklist cannot be used, and which one scored it."""
+    score = pipeline.ledger.views.results([call.id], Stage.SCORES)[call.id][Stage.SCORES].document
+    return call.status, Warn.CHECKLIST_UNUSABLE in call.warnings, score["checklist"]
 
 
 def rescored(run: dg.ExecuteInProcessResult) -> object:

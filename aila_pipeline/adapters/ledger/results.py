@@ -120,9 +120,16 @@ class Results:
             yield [_completed(row, results[row.id], tenants_known) for row in rows]
             after = rows[-1].id
 
-    def replace(self, rows: Sequence[tuple[WorkCall, dict[str, Any]]]) -> int:
-        """Put these results, each only if its call is still completed by the same attempt; returns how many were."""
-        ids = sorted({call.id for call, _ in rows})
+    def replace(
+        self,
+        rows: Sequence[tuple[WorkCall, dict[str, Any]]],
+        warned: Sequence[tuple[WorkCall, Collection[str], Collection[str]]] = (),
+    ) -> int:
+        """Put these results, each only if its call is still completed by the same attempt; returns how many were.
+
+        `warned` are calls with the warnings that they get and those that are taken from them, under the same condition.
+        """
+        ids = sorted({call.id for call, _ in rows} | {call.id for call, _, _ in warned})
         # The share lock lets nobody open another attempt of these calls before their results are in. SQLite has one
         # writer at a time and no such lock; SQLAlchemy leaves it out there.
         same = (
@@ -136,9 +143,12 @@ class Results:
             completed_by = {row.id: row.attempt for row in connection.execute(same)}
             still = [row for call, row in rows if completed_by.get(call.id) == call.n]
             put_results(connection, still)
+            for call, told, withdrawn in warned:
+                if completed_by.get(call.id) == call.n:
+                    add_warnings(connection, call.id, told, withdrawn)
             return len(still)
 
-        return self._database.write(change) if rows else 0
+        return self._database.write(change) if ids else 0
 
 
 def _made_by(makers: Mapping[Stage, Collection[str]]) -> sa.ColumnElement[bool]:

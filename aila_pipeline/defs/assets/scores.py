@@ -47,10 +47,10 @@ def scores(
         totals: list[float] = []
 
         def perform(call: WorkCall, _force: bool) -> Found:
-            document, warnings = analysis.score(call, call.results[Stage.INSIGHTS].document)
+            document = analysis.score(call, call.results[Stage.INSIGHTS].document)
             if document["total"] is not None:
                 totals.append(document["total"])
-            return Found(document, warnings)
+            return Found(document, *analysis.score_warnings(call))
 
         tally = shard.go_through(
             StageWork(

@@ -26,6 +26,7 @@ WARNINGS: dict[str, str] = {
     Warn.AUDIO_WITHOUT_ROW: "audio without a row",
     Warn.COLUMN_IGNORED: "a column was not known and ignored",
     Warn.NO_CHECKLIST: "no checklist for its segment",
+    Warn.CHECKLIST_UNUSABLE: "not scored: its checklist must be imported again",
     Warn.INSIGHTS_INCOMPLETE: "the language model's summary is not whole",
     Warn.PHONE_UNUSUAL: "its phone number cannot be one; kept as given",
     Warn.USER_AMBIGUOUS: "several users have its operator's name",

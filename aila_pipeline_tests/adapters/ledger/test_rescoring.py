@@ -73,6 +73,11 @@ class Scorer:
         total: float | None = row.document["total"]
         return total
 
+    def warnings(self, call_id: str) -> list[str]:
+        """What is warned of in this call."""
+        (row,) = rows(self.ledger, calls, calls.c.id == call_id)
+        return list(row.warnings)
+
 
 @pytest.fixture
 def scorer(ledger: Ledger, store: DirectoryStore) -> Scorer:
@@ -142,12 +147,12 @@ def test_a_call_without_checklist_is_stale_once_there_is_one(ledger: Ledger, sco
     tenant = a_tenant(ledger)
     (call,) = completed(ledger, scorer.store, tenant, [None])
     scorer.run()
-    assert (scorer.total(call), scorer.stale()) == (None, 0)
+    assert (scorer.total(call), scorer.stale(), scorer.warnings(call)) == (None, 0, ["NO_CHECKLIST"])
     imported(ledger, tenant, "general")
     ledger.checklists.activate(tenant, "general", "1", ["*"], now=NOW)
     assert scorer.stale() == 1
     scorer.run()
-    assert scorer.total(call) == 100
+    assert (scorer.total(call), scorer.warnings(call)) == (100, [])
 
 
 def test_the_same_checklist_from_the_ledger_instead_of_a_file_makes_nothing_stale(
