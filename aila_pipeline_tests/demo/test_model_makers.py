@@ -156,14 +156,19 @@ def test_no_mix_has_more_windows_than_there_are() -> None:
 
 
 def _shard(work: Path, said_by_voice: dict[int, list[int]]) -> None:
-    """A shard in which each voice says one utterance for each of its words, three frames long."""
-    spoken = [(voice, word) for voice, words in said_by_voice.items() for word in words]
-    np.save(work / "speech_000.npy", np.zeros((3 * len(spoken), 80), np.float16))
+    """A shard in which each voice says one utterance for each of its words."""
+    _shard_of_utterances(work, {voice: [[word] for word in words] for voice, words in said_by_voice.items()})
+
+
+def _shard_of_utterances(work: Path, said_by_voice: dict[int, list[list[int]]]) -> None:
+    """A shard in which each voice says these utterances, three frames for a word."""
+    spoken = [(voice, words) for voice, said in said_by_voice.items() for words in said]
+    np.save(work / "speech_000.npy", np.zeros((3 * sum(len(words) for _, words in spoken), 80), np.float16))
     np.savez(
         work / "speech_000.npz",
-        words=np.array([(word, 0, 3) for _, word in spoken]),
-        phones=np.array([(1, 3) for _ in spoken]),
-        counts=np.array([(3, 1, 1, voice) for voice, _ in spoken]),
+        words=np.array([(word, 3 * at, 3 * at + 3) for _, words in spoken for at, word in enumerate(words)]),
+        phones=np.array([(1, 3 * len(words)) for _, words in spoken]),
+        counts=np.array([(3 * len(words), len(words), 1, voice) for voice, words in spoken]),
     )
 
 
@@ -174,6 +179,22 @@ def test_utterances_drawn_for_a_voice_are_of_that_voice_alone_spliced_ones_too(t
     assert {word for utterance in drawn for word, _, _ in utterance.words} == {10, 11, 12}
     assert max(len(utterance.words) for utterance in drawn) > 1  # spliced
     assert {word for _ in range(200) for word, _, _ in corpus.draw().words} == {10, 11, 12, 20}
+
+
+def test_what_recurs_is_spliced_of_words_said_before_or_shares_two_of_them_in_a_row(tmp_path: Path) -> None:
+    said = {0: [[10, 11, 12], [13, 11, 12, 14], [15, 16]], 1: [[10, 11], [17]]}
+    _shard_of_utterances(tmp_path, said)
+    corpus = Corpus(tmp_path, random.Random(1))
+    placed = [[(10, 0, 3), (11, 3, 6), (12, 6, 9)]]
+    drawn = [[word for word, _, _ in corpus.draw_again(placed, voice=0).words] for _ in range(300)]
+    assert [13, 11, 12, 14] in drawn
+    assert all(set(words) <= {10, 11, 12} or words == [13, 11, 12, 14] for words in drawn)
+    assert any(len(words) > len(set(words)) for words in drawn)
+    alike = [corpus.draw_alike(placed) for _ in range(100)]
+    assert {len(utterance.words) for utterance in alike if utterance} == {2, 3, 4}
+    assert corpus.draw_alike(placed, voice=1) is not None
+    assert corpus.draw_alike([[(15, 0, 3), (16, 3, 6)]], voice=1) is None
+    assert corpus.draw_again([[(15, 0, 3), (16, 3, 6)]], voice=1).words  # it says neither: any of its words
 
 
 def test_a_voice_is_drawn_as_often_as_it_speaks(tmp_path: Path) -> None:

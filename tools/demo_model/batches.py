@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tools.demo_model.corpus import IGNORED, Corpus, Utterance
+from tools.demo_model.corpus import IGNORED, Corpus, PlacedWord, Utterance
 from tools.demo_model.mixes import MEDIUM, SHORT, mix_of
 from tools.demo_model.targets import Span, Target, prompt, target
 from tools.demo_model.tokens import Ids
@@ -29,6 +29,8 @@ _ENCODER_FRAMES = 1500
 _MOST_TOKENS = 440
 _SAMPLES_VOICES = [number for number, voice in enumerate(CAST) if voice.engine == "flite"]
 _GAPS_SECONDS = (0.1, 0.3, 0.8, 1.5)
+_AGAIN = 0.6
+"""Of a recurring window's utterances, and of what comes before it, the share that says again some of it."""
 
 
 @dataclass
@@ -79,13 +81,15 @@ class Batches:
         )
 
     def _short(self, length: int) -> tuple[Window, int, Target]:
-        utterance = self._utterance()
+        recurring = self._recurs()
+        utterance = self._utterance(recurring)
         while len(utterance.frames) > length - 6:
-            utterance = self._utterance()
+            utterance = self._utterance(recurring)
         lead = self._choice.randint(0, max(0, length - len(utterance.frames) - 1))
         window = self._line.lay([utterance], length, lead=lead, gap_seconds=lambda: 0)
         offset = self._choice.randint(0, _ENCODER_FRAMES - length // 2) if self._choice.random() < 0.6 else 0
-        return window, offset, self._target(window, offset, long=False, timestamps=self._choice.random() < 0.4)
+        timestamps = self._choice.random() < 0.4
+        return window, offset, self._target(window, offset, long=False, timestamps=timestamps, recurring=recurring)
 
     def _with_several(self, length: int, kind: int) -> tuple[Window, int, Target]:
         choice, random_ = self._choice, self._random
@@ -97,6 +101,7 @@ class Batches:
             None,
         )
         mix = self._mix
+        voice: int | None = None
         if share < mix.silent:
             count = 0
             background = (
@@ -108,11 +113,11 @@ class Batches:
             count, gap, lead = choice.randint(1, 6), 6.0, choice.randint(0, 400)
         if share >= 1 - mix.channels:
             count, gap, lead = choice.randint(2, 9), 6.0, choice.randint(0, 600)
-            voice = self._samples_voice()
-            voice = self._corpus.draw_voice() if voice is None else voice
-            utterances = [self._corpus.draw(voice) for _ in range(count)]
-        else:
-            utterances = [self._utterance() for _ in range(count)]
+            voice = self._one_voice()
+        recurring = self._recurs()
+        if recurring and voice is None and choice.random() < 0.5:
+            voice = self._one_voice()  # a channel whose pauses were taken out
+        utterances = self._utterances(count, voice, recurring)
         window = self._line.lay(
             utterances, length, lead=lead, gap_seconds=lambda: choice.uniform(0.05, gap), background=background
         )
@@ -128,10 +133,31 @@ class Batches:
             window.mel[:, random_.integers(100, length - 100) :] = 0
         moved = kind == MEDIUM and choice.random() < 0.3
         offset = choice.randint(0, _ENCODER_FRAMES - length // 2) if moved else 0
-        return window, offset, self._target(window, offset, long=True, timestamps=timestamps)
+        return window, offset, self._target(window, offset, long=True, timestamps=timestamps, recurring=recurring)
 
-    def _utterance(self) -> Utterance:
-        return self._corpus.draw(self._samples_voice())
+    def _utterance(self, recurring: bool) -> Utterance:
+        """Of anybody; a recurring one has its few words many times, in any order."""
+        voice = self._samples_voice()
+        utterance = self._corpus.draw(voice)
+        return self._corpus.draw_again([utterance.words], voice) if recurring else utterance
+
+    def _utterances(self, count: int, voice: int | None, recurring: bool) -> list[Utterance]:
+        """So many, of this voice or of anybody; recurring ones say again some of what was said before them."""
+        drawn: list[Utterance] = []
+        for _ in range(count):
+            speaker = self._samples_voice() if voice is None else voice
+            if recurring and drawn and self._choice.random() < _AGAIN:
+                drawn.append(self._corpus.draw_again([utterance.words for utterance in drawn], speaker))
+            else:
+                drawn.append(self._corpus.draw(speaker))
+        return drawn
+
+    def _recurs(self) -> bool:
+        return self._mix.recurring > 0 and self._choice.random() < self._mix.recurring
+
+    def _one_voice(self) -> int:
+        voice = self._samples_voice()
+        return self._corpus.draw_voice() if voice is None else voice
 
     def _samples_voice(self) -> int | None:
         """One of them, if it is their turn."""
@@ -139,8 +165,14 @@ class Batches:
             return None
         return self._choice.choice(_SAMPLES_VOICES)
 
-    def _target(self, window: Window, offset: int, *, long: bool, timestamps: bool) -> Target:
-        before = prompt(self._choice, self._corpus.draw_placed, long=long, share=self._prompt_share, ids=self._ids)
+    def _target(self, window: Window, offset: int, *, long: bool, timestamps: bool, recurring: bool) -> Target:
+        said = [segment.words for segment in window.segments] if recurring else []
+
+        def draw() -> list[PlacedWord]:
+            alike = self._corpus.draw_alike(said) if said and self._choice.random() < _AGAIN else None
+            return alike.words if alike else self._corpus.draw_placed()
+
+        before = prompt(self._choice, draw, long=long, share=self._prompt_share, ids=self._ids)
         return target(
             window.segments,
             before,
