@@ -121,7 +121,7 @@ class Batches:
         window = self._line.lay(
             utterances, length, lead=lead, gap_seconds=lambda: choice.uniform(0.05, gap), background=background
         )
-        timestamps = choice.random() < 0.65
+        timestamps = choice.random() < mix.timed
         segments = window.segments
         if segments and segments[-1].cut and not timestamps:  # cut speech cannot be written without timestamps
             start = max(0, segments[-1].start - 5)

@@ -30,6 +30,7 @@ PHASES = (
     (3600, 3600, 6e-4, 6),
     (7500, 7500, 5e-4, 6),
     (3000, 3000, 4e-4, 6),
+    (6000, 6000, 5e-4, 6),
 )
 """Of the training: steps, the last of them in which the rate falls, the rate it falls from, layers of the encoder."""
 PROCESSES = 2

@@ -21,7 +21,7 @@ class Mix:
     long pauses; `channels` are one channel of a call, one voice alone that is silent while the other speaks; the others
     are full. Of the utterances, `samples_voices` are of a voice of the sample calls, and some of the others as well.
     In `recurring` of all windows words and phrases come again, as in the calls: whoever looks for the next word by
-    those before it finds it in two places.
+    those before it finds it in two places. Of the medium and long windows, `timed` are written with timestamps.
     """
 
     short: float
@@ -32,6 +32,7 @@ class Mix:
     channels: float = 0.0
     samples_voices: float = 0.0
     recurring: float = 0.0
+    timed: float = 0.65
 
     def kind(self, step: int) -> int:
         """Of the batch of this step; the same for all processes."""
@@ -48,6 +49,12 @@ MIXES: tuple[tuple[int, Mix], ...] = (
     (21_000, Mix(short=0.25, medium=0.25, few=0.15, channels=0.3, samples_voices=0.4)),
     (24_600, Mix(short=0.22, medium=0.25, silent=0.08, few=0.1, channels=0.36, samples_voices=0.4)),
     (32_100, Mix(short=0.22, medium=0.25, silent=0.08, few=0.1, channels=0.36, samples_voices=0.4, recurring=0.6)),
+    (
+        35_100,
+        Mix(
+            0.2, 0.2, silent=0.08, few=0.06, scattered=0.12, channels=0.3, samples_voices=0.4, recurring=0.5, timed=0.5
+        ),
+    ),
 )
 """From which step on each is drawn from."""
 
