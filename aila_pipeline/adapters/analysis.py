@@ -75,8 +75,10 @@ class Analysis:
     def score_warnings(self, call: WorkCall) -> tuple[tuple[Warn, ...], tuple[Warn, ...]]:
         """What is to be warned of in the call's score, and which warnings that it has hold no more."""
         told: tuple[Warn, ...] = ()
-        if self.checklist(call) is None:
-            told = (Warn.NO_CHECKLIST,) if self.can_score(call) else (Warn.CHECKLIST_UNUSABLE,)
+        if not self.can_score(call):
+            told = () if _scored(call) else (Warn.CHECKLIST_UNUSABLE,)
+        elif self.checklist(call) is None:
+            told = (Warn.NO_CHECKLIST,)
         return told, tuple(warn for warn in _SCORE_WARNINGS if warn in call.warnings and warn not in told)
 
     def _meant(self, tenant_id: str, label: str) -> Checklist | ChecklistInvalid | None:
@@ -95,10 +97,14 @@ class Analysis:
         return insights_document(self.transcript(call))
 
     def score(self, call: WorkCall, found: dict[str, Any]) -> dict[str, Any]:
-        """The score as a document; `found` are the call's insights."""
+        """The score as a document; `found` are the call's insights.
+
+        The one that the call has stays if its checklist cannot be used any more.
+        """
         checklist = self.checklist(call)
         if checklist is None:
-            return dict(NO_SCORE)
+            kept = None if self.can_score(call) else _scored(call)
+            return kept or dict(NO_SCORE)
         return score_document(self.transcript(call), found, checklist, call.results)
 
 
@@ -139,6 +145,12 @@ def load_transcript(store: ObjectStore, result: StageResult, details: CallDetail
     if recognition is None:
         raise ObjectMissing("a transcript that the ledger knows")
     return transcript.merge_turns(recognition, *roles(details))
+
+
+def _scored(call: WorkCall) -> dict[str, Any] | None:
+    """The call's score so far, if a checklist made it."""
+    known = call.results.get(Stage.SCORES)
+    return dict(known.document) if known and known.document.get("checklist") else None
 
 
 def _label(call: WorkCall) -> str:

@@ -88,10 +88,12 @@ def test_a_checklist_of_another_release_leaves_its_own_calls_unscored_until_it_i
     ]
     active(ledger, firm, "sales", 2)
     assert pipeline.execute("rescore", pipeline.the_batch().received_at.date().isoformat()).success
-    assert [shown(pipeline, call) for call in pipeline.calls()] == [
-        (CallStatus.COMPLETED, False, "sales"),
-        (CallStatus.COMPLETED, False, "support"),
-    ]
+    both_scored = [(CallStatus.COMPLETED, False, "sales"), (CallStatus.COMPLETED, False, "support")]
+    assert [shown(pipeline, call) for call in pipeline.calls()] == both_scored
+    made_unreadable(ledger, firm, "sales")
+    (shard,) = pipeline.instance.get_dynamic_partitions("shards")
+    assert pipeline.execute("process", shard).success
+    assert [shown(pipeline, call) for call in pipeline.calls()] == both_scored, "a backfill takes no score away"
 
 
 def shown(pipeline: Pipeline, call: CallView) -> tuple[str, bool, str | None]:
