@@ -2,8 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
+# Where no test starts a whole stack.
+PARTS := $(addprefix aila_pipeline_tests/,adapters api demo domain)
 
-.PHONY: help setup demo up test test-fast test-slow test-services test-services-fast test-services-slow bench lint format clean
+.PHONY: help setup demo up test test-fast test-slow test-slow-parts test-slow-stacks test-services test-services-fast test-services-slow bench lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -25,15 +28,20 @@ up: setup ## start everything in the foreground
 test: test-fast test-slow ## all tests that need no outside service
 
 test-fast: setup ## unit tests only, on all processors
-	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile -m 'not services and not slow'
+	$(BIN)/pytest $(IN_PARALLEL) -m 'not services and not slow'
 
-test-slow: setup ## whole stacks and long measurements, one after the other: they watch the clock
-	$(BIN)/pytest -m 'slow and not services'
+test-slow: test-slow-parts test-slow-stacks ## whole stacks and long measurements
+
+test-slow-parts: setup ## of these, those of single parts, on all processors
+	$(BIN)/pytest $(IN_PARALLEL) -m 'slow and not services' $(PARTS)
+
+test-slow-stacks: setup ## of these, whole stacks, one after the other: they watch the clock
+	$(BIN)/pytest $(addprefix --ignore ,$(PARTS)) -m 'slow and not services'
 
 test-services: test-services-fast test-services-slow ## the tests against PostgreSQL, Ceph radosgw and Chromium (Debian packages)
 
 test-services-fast: setup ## of these, those of single parts, on all processors
-	tools/services/run $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile -m 'services and not slow'
+	tools/services/run $(BIN)/pytest $(IN_PARALLEL) -m 'services and not slow'
 
 test-services-slow: setup ## of these, whole stacks, one after the other
 	tools/services/run $(BIN)/pytest -m 'services and slow'
