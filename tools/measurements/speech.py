@@ -58,23 +58,32 @@ class Bench:
     name: str
     directory: Path
     others: Path | str
+    beam: int
 
     @classmethod
-    def made(cls, name: str, folder: Path, others: Path | str) -> Bench:
+    def made(cls, name: str, folder: Path, others: Path | str, beam: int) -> Bench:
         """Its files, in a new directory."""
         directory = make_model(folder / name, KNOWN[name])
         if isinstance(others, Path):
             make_ggml(directory / "ggml.bin", KNOWN[name])
-        return cls(name, directory, others)
+        return cls(name, directory, others, beam)
 
     def run(self, engine: str, calls: Sequence[MadeCall], tokens: float = TOKENS_PER_VOICED_SECOND) -> dict[str, Any]:
         """The figures of one engine over these calls, from a fresh process."""
         budget, sizes = tokens * sum(call.voiced_seconds for call in calls), KNOWN[self.name]
         if engine in FOREIGN:
-            what = [engine, self.directory / "ggml.bin", sizes.width, sizes.heads, sizes.layers]
+            what = [engine, self.directory / "ggml.bin", sizes.width, sizes.heads, sizes.layers, self.beam]
             command = [self.others, "-m", "tools.measurements.speech_foreign", *what, budget]
         else:
-            command = [sys.executable, "-m", "tools.measurements.speech_engines", engine, self.directory, budget]
+            command = [
+                sys.executable,
+                "-m",
+                "tools.measurements.speech_engines",
+                engine,
+                self.directory,
+                self.beam,
+                budget,
+            ]
         done = subprocess.run(
             [str(part) for part in (*command, *(call.path for call in calls))],
             stdout=subprocess.PIPE,
@@ -93,6 +102,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs=2, default=(1.0, 5.0), help="shortest and longest call")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--engines", nargs="*", choices=sorted(ENGINES), default=list(ENGINES))
+    parser.add_argument("--beam", type=int, default=5, help="faster-whisper's default is 5; the same for all engines")
     parser.add_argument("--growth", type=int, nargs="*", default=[], help="ours over so many calls of a minute each")
     parser.add_argument(
         "--memory", type=float, nargs=2, metavar=("CALLS", "MINUTES"), help="ours over such calls alone, with `tiny`"
@@ -109,9 +119,9 @@ def main() -> None:
             choice = random.Random(5)
             minutes = [choice.uniform(*chosen.minutes) for _ in range(int(count or 5))]
             calls = make_calls(folder / f"calls-{number}", minutes)
-            _compare(Bench.made(name, folder, others), calls, engines, chosen.rounds, console)
+            _compare(Bench.made(name, folder, others, chosen.beam), calls, engines, chosen.rounds, console)
         if chosen.growth:
-            bench = Bench.made(LEAST, folder, "")
+            bench = Bench.made(LEAST, folder, "", chosen.beam)
             runs = []
             for count in chosen.growth:
                 runs.append(bench.run("ours", make_calls(folder / f"growth-{count}", [1.0] * count, seed=count)))
@@ -119,7 +129,7 @@ def main() -> None:
             console.print(f"calls of a minute each, a model of 2 layers of {KNOWN[LEAST].width}")
             console.print(growth(chosen.growth, runs))
         if chosen.memory:
-            _memory(Bench.made("tiny", folder / "memory", ""), chosen, console)
+            _memory(Bench.made("tiny", folder / "memory", "", chosen.beam), chosen, console)
 
 
 def _engines(wanted: Sequence[str], console: Console) -> tuple[list[str], Path | str]:
@@ -144,7 +154,7 @@ def _compare(bench: Bench, calls: Sequence[MadeCall], engines: list[str], rounds
         told = f"{ENGINES[name]}: {figures['cpu']:.1f} s of CPU, {figures['wall']:.1f} s, {figures['peak_mb']:.0f} MB"
         console.print(f"{bench.name}: {done} of {len(runs)}, round {number + 1}: {told}", style="dim")
     if runs:
-        console.print(compared(_described(bench.name, calls), found, ENGINES))
+        console.print(compared(_described(bench, calls), found, ENGINES))
         console.print(shares(f"Where the time goes, `{bench.name}`, in two workers of one thread", found))
 
 
@@ -168,12 +178,12 @@ def _machine() -> str:
     )
 
 
-def _described(model: str, calls: Sequence[MadeCall]) -> str:
+def _described(bench: Bench, calls: Sequence[MadeCall]) -> str:
     seconds, voiced = sum(call.seconds for call in calls), sum(call.voiced_seconds for call in calls)
     return (
         f"{len(calls)} stereo calls, {seconds / 60:.1f} minutes, voice on {voiced / 2 / seconds:.0%} of each channel; "
-        f"dimensions of `{model}`, random weights,\n{TOKENS_PER_VOICED_SECOND:g} tokens for each second of voice, "
-        "beam 5, int8 unless said, 2 threads, word times"
+        f"dimensions of `{bench.name}`, random weights,\n{TOKENS_PER_VOICED_SECOND:g} tokens for each second of voice, "
+        f"beam {bench.beam}, int8 unless said, 2 threads, word times"
     )
 
 

@@ -1,13 +1,13 @@
 """Engines to compare: each a way to put calls through one faster-whisper model, run in a process of its own.
 
-    python -m tools.measurements.speech_engines ENGINE MODEL TOKENS_PER_SECOND FILE...
+    python -m tools.measurements.speech_engines ENGINE MODEL BEAM TOKENS FILE...
 
 Lives here: the ways, and the figures that each prints as JSON. Does not: making calls or comparing (speech.py).
 
 The models' weights are random, so they would write to their limit, and nothing in their text tells where they are. So
-each engine gets as many tokens in all: `TOKENS_PER_SECOND` for each second of voice, spread evenly over its windows,
-without timestamps; word times are computed and then replaced by evenly spread ones, so that plain faster-whisper goes
-from window to window as it does with a real model. Temperature 0, beam 5, no thresholds, int8.
+each engine gets as many tokens in all (so many for each second of voice), spread evenly over its windows, without
+timestamps; word times are computed and then replaced by evenly spread ones, so that plain faster-whisper goes
+from window to window as it does with a real model. Temperature 0, no thresholds, int8.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,25 @@ from tools.measurements.speech_clock import Clock, peak_mb
 
 Sound = NDArray[np.float32]
 _OPTIONS: dict[str, Any] = {
-    "beam_size": 5,
     "temperature": 0.0,
     "compression_ratio_threshold": None,
     "log_prob_threshold": None,
     "no_speech_threshold": None,
     "without_timestamps": True,
 }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an engine is asked: how wide to search, and how many tokens to write in all."""
+
+    beam: int
+    tokens: float
+
+    def options(self, windows: int, *, doubled: bool = False) -> dict[str, Any]:
+        """Those of `transcribe`, for so many windows. `doubled` where CTranslate2 halves what it is given."""
+        each = max(2, round(self.tokens / max(1, windows)))
+        return _OPTIONS | {"beam_size": self.beam, "max_new_tokens": 2 * each if doubled else each}
 
 
 def plain_model(directory: str) -> Any:
@@ -66,15 +79,13 @@ def channels(files: list[str], *, downmix: bool = False) -> Iterator[Sound]:
             yield from decode_audio(file, split_stereo=True)
 
 
-def script(
-    directory: str, files: list[str], tokens: Callable[[int], int], *, vad: bool, downmix: bool
-) -> dict[str, Any]:
+def script(directory: str, files: list[str], asked: Asked, *, vad: bool, downmix: bool) -> dict[str, Any]:
     """`WhisperModel.transcribe`, one sound after the other."""
     model = plain_model(directory)
     sounds = list(channels(files, downmix=downmix))
     windows = sum(_sequential_windows(sound, vad=vad) for sound in sounds)
     del sounds
-    options = _OPTIONS | {"max_new_tokens": 2 * tokens(windows)}  # CTranslate2 halves it
+    options = asked.options(windows, doubled=True)
     clock = Clock()
     for sound in channels(files, downmix=downmix):
         segments, _ = model.transcribe(
@@ -85,7 +96,7 @@ def script(
     return clock.figures(windows=windows)
 
 
-def batched(directory: str, files: list[str], tokens: Callable[[int], int]) -> dict[str, Any]:
+def batched(directory: str, files: list[str], asked: Asked) -> dict[str, Any]:
     """`BatchedInferencePipeline` with its own defaults (batch 8), one channel after the other."""
     from faster_whisper import BatchedInferencePipeline  # noqa: PLC0415 - as above
     from faster_whisper.vad import VadOptions, collect_chunks, get_speech_timestamps  # noqa: PLC0415 - as above
@@ -95,7 +106,7 @@ def batched(directory: str, files: list[str], tokens: Callable[[int], int]) -> d
     windows = 0
     for sound in channels(files):
         windows += len(collect_chunks(sound, get_speech_timestamps(sound, rule), max_duration=30)[0])
-    options = _OPTIONS | {"max_new_tokens": 2 * tokens(windows)}
+    options = asked.options(windows, doubled=True)
     clock = Clock()
     for sound in channels(files):
         segments, _ = pipeline.transcribe(sound, language="en", word_timestamps=True, batch_size=8, **options)
@@ -104,7 +115,7 @@ def batched(directory: str, files: list[str], tokens: Callable[[int], int]) -> d
     return clock.figures(windows=windows)
 
 
-def ours(directory: str, files: list[str], tokens: Callable[[int], int], *, tuned: bool = True) -> dict[str, Any]:
+def ours(directory: str, files: list[str], asked: Asked, *, tuned: bool = True) -> dict[str, Any]:
     """The pooled engine over all calls together."""
     from aila_pipeline.adapters import speech_loading, speech_windows  # noqa: PLC0415 - as above
     from aila_pipeline.adapters.audio import inspect  # noqa: PLC0415 - as above
@@ -114,7 +125,7 @@ def ours(directory: str, files: list[str], tokens: Callable[[int], int], *, tune
     if not tuned:
         for way in ("keep_large_blocks", "use_wide_vectors"):
             speech_loading.__dict__[way] = lambda: False
-    wanted = dict(_OPTIONS)
+    wanted = asked.options(1)
 
     class Measured(Recogniser):
         @property
@@ -131,7 +142,7 @@ def ours(directory: str, files: list[str], tokens: Callable[[int], int], *, tune
         for file, fact in zip(files, facts, strict=True)
         for _ in speech_windows.windows_of(Path(file), channels_to_recognise(fact), cutting, lambda: None)
     )
-    wanted |= {"max_new_tokens": tokens(windows), "hear_rest": False}
+    wanted |= asked.options(windows) | {"hear_rest": False}
     questions = [
         Question(file, fact, lambda file=file: nullcontext(Path(file)), "en")  # type: ignore[misc]
         for file, fact in zip(files, facts, strict=True)
@@ -147,7 +158,7 @@ def ours(directory: str, files: list[str], tokens: Callable[[int], int], *, tune
     return clock.figures(windows=windows, sums=sums, first_answer=first, loaded_mb=loaded_mb)
 
 
-def phases(directory: str, files: list[str], tokens: Callable[[int], int]) -> dict[str, Any]:
+def phases(directory: str, files: list[str], asked: Asked) -> dict[str, Any]:
     """The pooled engine's steps one after the other: the shares of its time, and the encoder's floor.
 
     Each step runs as the engine runs it, in two workers of one thread: what one costs beside the other counts.
@@ -162,7 +173,7 @@ def phases(directory: str, files: list[str], tokens: Callable[[int], int]) -> di
     from aila_pipeline.settings import SPEECH_MEMORY_MB  # noqa: PLC0415 - as above
 
     whisper = load(Path(directory), Place("cpu", "int8", 1, 2))
-    largest = size_of(Path(directory)).batch_for(SPEECH_MEMORY_MB * 10**6 // 2, beam_size=_OPTIONS["beam_size"])
+    largest = size_of(Path(directory)).batch_for(SPEECH_MEMORY_MB * 10**6 // 2, beam_size=asked.beam)
     cutting = Cutting(voice_rule({}, 29.5), round(29.5 * 16_000), 0)
     clock = Clock()
     with clock.part("decoding and resampling"):
@@ -172,11 +183,11 @@ def phases(directory: str, files: list[str], tokens: Callable[[int], int]) -> di
     with clock.part("voice activity and packing"):
         windows = [window for file in files for window in windows_of(Path(file), [0, 1], cutting, lambda: None)]
     clock.parts["voice activity and packing"] -= clock.parts["decoding and resampling"]
-    method = Method.of(_OPTIONS | {"max_new_tokens": tokens(len(windows)), "hear_rest": False})
+    method = Method.of(asked.options(len(windows)) | {"hear_rest": False})
     decoder = Decoder(whisper, method, largest=largest)
     prompt = decoder.prompt("en", Hints())
 
-    def asked(batch: list[ReadyWindow]) -> list[Any]:
+    def answered(batch: list[ReadyWindow]) -> list[Any]:
         return decoder._ask(np.concatenate([window.encoded for window in batch]), batch, 0.0)
 
     with ThreadPoolExecutor(2) as both:
@@ -187,7 +198,7 @@ def phases(directory: str, files: list[str], tokens: Callable[[int], int]) -> di
         ready = [ReadyWindow(window, "en", prompt, output) for window, output in zip(windows, encoded, strict=True)]
         with clock.part("decoder"):
             batches = [ready[start : start + largest] for start in range(0, len(ready), largest)]
-            answers = [answer for batch in both.map(asked, batches) for answer in batch]
+            answers = [answer for batch in both.map(answered, batches) for answer in batch]
         with clock.part("word times"):
             list(both.map(lambda window, answer: decoder._settle(window, window.encoded, [answer], []), ready, answers))
     return clock.figures(windows=len(windows))
@@ -203,19 +214,16 @@ def _sequential_windows(sound: Sound, *, vad: bool) -> int:
 
 def main() -> None:
     """Run one engine over the files, and print its figures."""
-    engine, directory, budget, *files = sys.argv[1:]
-
-    def tokens(windows: int) -> int:
-        return max(2, round(float(budget) / max(1, windows)))
-
+    engine, directory, beam, tokens, *files = sys.argv[1:]
+    asked = Asked(int(beam), float(tokens))
     ways: dict[str, Callable[[], dict[str, Any]]] = {
-        "downmix": lambda: script(directory, files, tokens, vad=False, downmix=True),
-        "channels": lambda: script(directory, files, tokens, vad=False, downmix=False),
-        "channels+vad": lambda: script(directory, files, tokens, vad=True, downmix=False),
-        "batched": lambda: batched(directory, files, tokens),
-        "ours": lambda: ours(directory, files, tokens),
-        "ours-untuned": lambda: ours(directory, files, tokens, tuned=False),
-        "phases": lambda: phases(directory, files, tokens),
+        "downmix": lambda: script(directory, files, asked, vad=False, downmix=True),
+        "channels": lambda: script(directory, files, asked, vad=False, downmix=False),
+        "channels+vad": lambda: script(directory, files, asked, vad=True, downmix=False),
+        "batched": lambda: batched(directory, files, asked),
+        "ours": lambda: ours(directory, files, asked),
+        "ours-untuned": lambda: ours(directory, files, asked, tuned=False),
+        "phases": lambda: phases(directory, files, asked),
     }
     print(json.dumps(ways[engine]()))
 

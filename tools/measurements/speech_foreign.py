@@ -1,12 +1,12 @@
 """Other recognisers to compare with: openai-whisper and whisper.cpp, each run in a process of its own.
 
-    PYTHON -m tools.measurements.speech_foreign ENGINE MODEL WIDTH HEADS LAYERS TOKENS FILE...
+    PYTHON -m tools.measurements.speech_foreign ENGINE MODEL WIDTH HEADS LAYERS BEAM TOKENS FILE...
 
 Lives here: the ways, run by the Python of the directory into which they were installed (speech_installed.py). Does not:
 faster-whisper (speech_engines.py). Imports nothing of this project but the clock.
 
 Each channel goes through as it is, in windows of 30 s, and each window is given as many tokens as in the script with
-faster-whisper; beam 5, two threads. openai-whisper computes in float32 (it has no int8 on a CPU) with word times by
+faster-whisper; two threads. openai-whisper computes in float32 (it has no int8 on a CPU) with word times by
 alignment; whisper.cpp in Q8_0, with its own estimate of the tokens' times, which costs it next to nothing.
 """
 
@@ -43,7 +43,7 @@ def windows_of(files: list[str]) -> int:
     return sum(-(-len(sound) // _WINDOW) for sound in channels(files))
 
 
-def openai(sizes: tuple[int, int, int], tokens: float, files: list[str]) -> dict[str, Any]:
+def openai(sizes: tuple[int, int, int], beam: int, tokens: float, files: list[str]) -> dict[str, Any]:
     """`whisper.transcribe` with random weights."""
     import torch  # noqa: PLC0415 - only this engine has it
     import whisper  # noqa: PLC0415 - as above
@@ -71,7 +71,7 @@ def openai(sizes: tuple[int, int, int], tokens: float, files: list[str]) -> dict
     windows = windows_of(files)
     options = {
         "language": "en",
-        "beam_size": 5,
+        "beam_size": beam,
         "temperature": 0.0,
         "fp16": False,
         "sample_len": max(1, round(tokens / windows)),
@@ -91,7 +91,7 @@ def openai(sizes: tuple[int, int, int], tokens: float, files: list[str]) -> dict
     return clock.figures(windows=windows, tokens=written)
 
 
-def cpp(model_path: str, tokens: float, files: list[str]) -> dict[str, Any]:
+def cpp(model_path: str, beam: int, tokens: float, files: list[str]) -> dict[str, Any]:
     """whisper.cpp through pywhispercpp."""
     from pywhispercpp.model import Model  # noqa: PLC0415 - only this engine has it
 
@@ -102,7 +102,7 @@ def cpp(model_path: str, tokens: float, files: list[str]) -> dict[str, Any]:
         redirect_whispercpp_logs_to=None,
         n_threads=THREADS,
         language="en",
-        beam_search={"beam_size": 5, "patience": -1.0},
+        beam_search={"beam_size": beam, "patience": -1.0},
         temperature=0.0,
         temperature_inc=0.0,
         no_context=True,
@@ -121,11 +121,11 @@ def cpp(model_path: str, tokens: float, files: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     """Run one engine over the files, and print its figures as the last line."""
-    engine, model_path, width, heads, layers, tokens, *files = sys.argv[1:]
+    engine, model_path, width, heads, layers, beam, tokens, *files = sys.argv[1:]
     if engine == "openai":
-        found = openai((int(width), int(heads), int(layers)), float(tokens), files)
+        found = openai((int(width), int(heads), int(layers)), int(beam), float(tokens), files)
     else:
-        found = cpp(model_path, float(tokens), files)
+        found = cpp(model_path, int(beam), float(tokens), files)
     sys.stdout.flush()
     os.write(1, ("\n" + json.dumps(found) + "\n").encode())
 
