@@ -9,6 +9,8 @@ exported one did. Does not: reading the file (model_file.py), training (train.py
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tools.demo_model.model_file import Arrays, read_arrays
-from tools.demo_model.network import Attention, Block, Whisper
+from tools.demo_model.network import Attention, Block, Sizes, Whisper
 from tools.demo_model.tokens import TIMESTAMPS, read_tokenizer
 
 _NEW_WORD_SPREAD = 0.5
@@ -27,13 +29,17 @@ _RIDGE = 1e-3
 
 
 @torch.no_grad()
-def start_from(model: Whisper, directory: Path, tokenizer_path: Path) -> None:
-    """Lay the exported model of `directory` into `model`, whose tokens are those of `tokenizer_path`.
+def started_from(sizes: Sizes, directory: Path, tokenizer_path: Path) -> Whisper:
+    """The exported model of `directory` in a network of these sizes, with as many layers as it has.
+
+    Its tokens are those of `tokenizer_path`.
 
     Raises:
         RuntimeError: the widths differ.
     """
     arrays = read_arrays(directory / "model.bin")
+    encoder_layers, decoder_layers = (_layers(arrays, side) for side in ("encoder", "decoder"))
+    model = Whisper(replace(sizes, encoder_layers=encoder_layers, decoder_layers=decoder_layers))
     for layer, name in ((model.conv1, "conv1"), (model.conv2, "conv2")):
         layer.weight.copy_(_tensor(arrays[f"encoder/{name}/weight"]))
         layer.bias.copy_(_tensor(arrays[f"encoder/{name}/bias"]))
@@ -47,6 +53,11 @@ def start_from(model: Whisper, directory: Path, tokenizer_path: Path) -> None:
     for head in (model.phone_head[1], model.early_head[1], *model.word_heads.values()):
         head.weight.zero_()
         head.bias.zero_()
+    return model
+
+
+def _layers(arrays: Arrays, side: str) -> int:
+    return len({found[1] for found in map(re.compile(rf"{side}/layer_(\d+)/").match, arrays) if found})
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:

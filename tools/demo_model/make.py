@@ -24,15 +24,9 @@ from tools.demo_model.tokens import make_tokenizer
 from tools.demo_model.training_text import SHARDS
 
 NON_SPEECH_SECONDS = 1200
-PHASES = (
-    (11_000, 5500, 1.2e-3, 4),
-    (10_000, 10_000, 7e-4, 4),
-    (3600, 3600, 6e-4, 6),
-    (7500, 7500, 5e-4, 6),
-    (3000, 3000, 4e-4, 6),
-    (6000, 6000, 5e-4, 6),
-)
-"""Of the training: steps, the last of them in which the rate falls, the rate it falls from, layers of the encoder."""
+PHASES = ((12_500, 7500, 1.2e-3, 6, 3),)
+"""Of the training: steps, the last of them in which the rate falls, the rate it falls from, layers of encoder and
+decoder."""
 PROCESSES = 2
 """Part of the recipe: each process trains on windows of its own, and their gradients are averaged."""
 

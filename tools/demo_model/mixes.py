@@ -41,20 +41,9 @@ class Mix:
 
 
 MIXES: tuple[tuple[int, Mix], ...] = (
-    (0, Mix(short=1, medium=0)),
-    (400, Mix(short=0.5, medium=0.3)),
-    (3_900, Mix(short=0.15, medium=0.25)),
-    (11_000, Mix(short=0.15, medium=0.25, channels=0.35)),
-    (17_000, Mix(short=0.15, medium=0.25, channels=0.35, samples_voices=0.4)),
-    (21_000, Mix(short=0.25, medium=0.25, few=0.15, channels=0.3, samples_voices=0.4)),
-    (24_600, Mix(short=0.22, medium=0.25, silent=0.08, few=0.1, channels=0.36, samples_voices=0.4)),
-    (32_100, Mix(short=0.22, medium=0.25, silent=0.08, few=0.1, channels=0.36, samples_voices=0.4, recurring=0.6)),
-    (
-        35_100,
-        Mix(
-            0.2, 0.2, silent=0.08, few=0.06, scattered=0.12, channels=0.3, samples_voices=0.4, recurring=0.5, timed=0.5
-        ),
-    ),
+    (0, Mix(0.5, 0.5, few=0.2, channels=0.2, samples_voices=0.3, recurring=0.3, timed=0.6)),
+    (3_000, Mix(0.3, 0.4, silent=0.08, few=0.12, channels=0.3, samples_voices=0.4, recurring=0.5, timed=0.55)),
+    (7_000, Mix(0.25, 0.25, silent=0.08, few=0.08, channels=0.3, samples_voices=0.4, recurring=0.5, timed=0.5)),
 )
 """From which step on each is drawn from."""
 

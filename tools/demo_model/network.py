@@ -127,6 +127,10 @@ class Block(nn.Module):
         self.wide_norm = nn.LayerNorm(sizes.width)
         self.widen, self.narrow = nn.Linear(sizes.width, sizes.feed_forward), nn.Linear(sizes.feed_forward, sizes.width)
 
+    def outputs(self) -> list[nn.Linear]:
+        """What adds to the stream: a layer in which they are zero adds nothing."""
+        return [self.attention.out, self.narrow, *([self.cross_attention.out] if self.cross else [])]
+
     def forward(self, x: Tensor, sound: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Output, and where the decoder looked in the sound."""
         x = x + self.attention(self.norm(x), causal=self.cross)[0]
@@ -169,12 +173,17 @@ class Whisper(nn.Module):
         return torch.cat([self.embedding, self.times @ self.time_weight + self.time_bias])
 
     @torch.no_grad()
-    def deepened(self, encoder_layers: int) -> Whisper:
-        """A network with so many layers in the encoder that hears as this one does: the new ones add nothing yet."""
-        grown = Whisper(replace(self.sizes, encoder_layers=encoder_layers))
-        grown.load_state_dict(self.state_dict(), strict=False)
-        for block in grown.encoder[len(self.encoder) :]:
-            for layer in (block.attention.out, block.narrow):
+    def deepened(self, encoder_layers: int, decoder_layers: int) -> Whisper:
+        """A network with so many layers that hears as this one does: the new ones add nothing yet.
+
+        The encoder's new ones come last, the decoder's before its last one, which looks for the word to be written.
+        """
+        grown = Whisper(replace(self.sizes, encoder_layers=encoder_layers, decoder_layers=decoder_layers))
+        last_before, last = f"decoder.{len(self.decoder) - 1}.", f"decoder.{decoder_layers - 1}."
+        weights = {name.replace(last_before, last): value for name, value in self.state_dict().items()}
+        grown.load_state_dict(weights, strict=False)
+        for block in (*grown.encoder[len(self.encoder) :], *grown.decoder[len(self.decoder) - 1 : -1]):
+            for layer in block.outputs():
                 layer.weight.zero_()
                 layer.bias.zero_()
         return grown
@@ -214,5 +223,5 @@ def load(path: str) -> Whisper:
     """The model of a checkpoint of train.py."""
     checkpoint = torch.load(path)
     model = Whisper(Sizes(**checkpoint["sizes"]))
-    model.load_state_dict(checkpoint["weights"])
+    model.load_state_dict(checkpoint["averaged"])
     return model

@@ -19,7 +19,7 @@ from tools.demo_model.sentences import EXPORTED, HELD_OUT_SEED, MOCK_CALLS_SEED,
 FIRST_TRAINING_SEED = 1000
 """Plus the rank of the synthesising process; the first model's."""
 
-SHARDS, TEXTS_PER_SHARD = 28, 400
+SHARDS, TEXTS_PER_SHARD = 44, 400
 """Of the training speech; part of the recipe."""
 
 WIDE_HELD_OUT_SEED = 9191
