@@ -141,7 +141,7 @@ def test_a_prompt_is_what_faster_whisper_gives_text_with_rising_times_and_no_mor
 def test_each_mix_is_drawn_from_in_its_shares_from_its_step_on() -> None:
     begun = [step for step, _ in MIXES]
     assert begun == sorted(begun)
-    assert {mix_of(step).kind(step) for step in range(400)} == {SHORT, MEDIUM}, "whole windows come once words are known"
+    assert {mix_of(step).kind(step) for step in range(400)} == {SHORT, MEDIUM}, "whole windows come later"
     for step, mix in MIXES:
         assert mix_of(step) is mix
         drawn = Counter(mix.kind(number) for number in range(step, step + 1000))
