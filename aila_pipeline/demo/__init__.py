@@ -6,7 +6,7 @@ Lives here: where these files are. Does not: reading them (samples.py, and the a
 from pathlib import Path
 
 MODEL = Path(__file__).parent / "model"
-"""A Whisper model of 3 MB in CTranslate2 format, with the options that it hears best with in `aila.json`."""
+"""A Whisper model of 5 MB in CTranslate2 format, with the options that it hears best with in `aila.json`."""
 
 SAMPLES = Path(__file__).parent / "samples"
 """Twenty phone calls in every audio format, and `calls.json`, which says what is in them."""

@@ -27,7 +27,8 @@ from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
 DEMO = find_model("demo", on_download=print)
 OPTIONS = read_card(DEMO).options
 METHOD = Method.of(OPTIONS)
-CUTTING = Cutting(voice_rule(OPTIONS, 8.0), 8 * SAMPLE_RATE_HZ, 0)
+WHOLE, SHORT = (Cutting(voice_rule(OPTIONS, seconds), round(seconds * SAMPLE_RATE_HZ), 0) for seconds in (29.5, 8.0))
+"""As the recogniser cuts, and windows of which a short call has many."""
 
 
 def facts_of(path: Path) -> AudioFacts:
@@ -51,12 +52,12 @@ def whisper() -> WhisperModel:
 
 
 def sample_windows(*names: str) -> list[SoundWindow]:
-    """All windows of these sample calls, both channels."""
+    """All windows of these sample calls, both channels, cut short."""
     return [
         window
         for name in names
         for window in windows_of(
-            samples()[name].path, list(range(facts_of(samples()[name].path).channels)), CUTTING, nothing
+            samples()[name].path, list(range(facts_of(samples()[name].path).channels)), SHORT, nothing
         )
     ]
 
@@ -96,7 +97,13 @@ def a_run(decoder: Decoder, *, batches: int = 1, language: str | None = "en") ->
 def windows(question: Question[str]) -> Iterator[SoundWindow]:
     """The windows of all channels of the question's recording."""
     with question.audio() as path:
-        yield from windows_of(path, range(question.facts.channels), CUTTING, nothing)
+        yield from windows_of(path, range(question.facts.channels), WHOLE, nothing)
+
+
+def short_windows(question: Question[str]) -> Iterator[SoundWindow]:
+    """The same, cut short."""
+    with question.audio() as path:
+        yield from windows_of(path, range(question.facts.channels), SHORT, nothing)
 
 
 class Failing:

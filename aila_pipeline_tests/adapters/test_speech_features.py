@@ -39,7 +39,7 @@ def test_silence_is_as_low_as_it_gets() -> None:
 
 
 def test_a_model_of_shorter_windows_is_given_as_many_frames() -> None:
-    """The demo model's windows are 8 s, in an encoder that takes 30."""
+    """Windows of 8 s, in an encoder that takes 30."""
     extractor = FeatureExtractor(chunk_length=8)
     sound = np.random.default_rng(3).normal(scale=0.1, size=3 * RATE_HZ).astype(np.float32)
     ours = Spectrogram(extractor).of(sound)

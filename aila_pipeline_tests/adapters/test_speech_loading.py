@@ -10,7 +10,7 @@ import pytest
 from aila_pipeline.adapters.speech import Recogniser
 from aila_pipeline.adapters.speech_decoding import Decoder, HeardBatch, ReadyWindow
 from aila_pipeline.adapters.speech_loading import Place
-from aila_pipeline_tests.adapters.pooled import METHOD, a_run, sample_question, sample_windows, whisper, windows
+from aila_pipeline_tests.adapters.pooled import METHOD, a_run, sample_question, sample_windows, short_windows, whisper
 from tools.measurements.random_model import Dimensions, make_model
 
 
@@ -51,7 +51,7 @@ def test_a_short_call_is_shared_out_among_the_workers(batches: int, most: float)
     decoder = CountingDecoder(whisper(), METHOD, largest=50)
     decoder.counts = []
     count = len(sample_windows("sales_01"))
-    (answer,) = a_run(decoder, batches=batches).answers(iter([sample_question("sales_01")]), windows)
+    (answer,) = a_run(decoder, batches=batches).answers(iter([sample_question("sales_01")]), short_windows)
     assert answer.recognition().utterances
     assert sum(decoder.counts) >= count >= 2
     assert max(decoder.counts) <= -(-count * most // 1)

@@ -197,6 +197,6 @@ def test_a_size_is_downloaded_once_with_progress_told(tmp_path: Path) -> None:
     with a_hub() as endpoint:
         first, *_, last, found = find_tiny(tmp_path, endpoint, HF_HUB_DISABLE_XET="1")
     assert first.startswith("told speech model tiny: downloading into")
-    assert last.startswith("told speech model tiny: downloaded, 3 MB in")
+    assert last.startswith("told speech model tiny: downloaded, 5 MB in")
     assert fingerprint(Path(found.removeprefix("found "))) == fingerprint(DEMO)
     assert find_tiny(tmp_path, "http://127.0.0.1:9") == [found]

@@ -28,6 +28,7 @@ from aila_pipeline_tests.adapters.pooled import (
     a_run,
     failing,
     sample_question,
+    short_windows,
     whisper,
     windows,
 )
@@ -80,8 +81,8 @@ def test_the_seconds_and_windows_of_each_call_are_told() -> None:
     answers = {answer.about: answer for answer in DEMO.recognise_all(questions)}
     assert all(answer.seconds > 0 for answer in answers.values())
     both, mono = (answers[samples()[name].file].sums["speech/windows"] for name in ("sales_01", "support_09"))
-    assert 3 <= both <= 10
-    assert 2 <= mono <= 5
+    assert 2 <= both <= 4, "one for each channel; one whose rest is heard again counts twice"
+    assert 1 <= mono <= 2
 
 
 def test_a_call_is_answered_before_the_last_one_is_even_asked_for() -> None:
@@ -93,7 +94,7 @@ def test_a_call_is_answered_before_the_last_one_is_even_asked_for() -> None:
             asked.append(number)
             yield sample_question("sales_01")
 
-    answers = a_run(Decoder(whisper(), METHOD, largest=1)).answers(questions(), windows)
+    answers = a_run(Decoder(whisper(), METHOD, largest=1)).answers(questions(), short_windows)
     next(answers)
     assert max(asked) <= 4
     answers.close()
@@ -117,9 +118,9 @@ def test_without_calls_no_model_is_needed(tmp_path: Path) -> None:
 
 
 def test_the_sound_of_a_long_call_is_let_go_as_it_is_heard(tmp_path: Path) -> None:
-    """Of some sixty windows no more than eight are there at a time: pooled, read ahead, in hand."""
+    """Of some fifty windows no more than eight are there at a time: pooled, read ahead, in hand."""
     left, right = decode_audio(str(samples()["sales_01"].path), split_stereo=True)
-    path = a_recording(tmp_path / "long.wav", "wav-16", np.tile(left, 8), np.tile(right, 8), rate_hz=RATE_HZ)
+    path = a_recording(tmp_path / "long.wav", "wav-16", np.tile(left, 9), np.tile(right, 9), rate_hz=RATE_HZ)
     alive: list[int] = []
 
     def look(_windows: int) -> None:
@@ -128,7 +129,7 @@ def test_the_sound_of_a_long_call_is_let_go_as_it_is_heard(tmp_path: Path) -> No
 
     before = sum(type(thing) is SoundWindow for thing in gc.get_objects())
     quick = Method(temperature=0.0, beam_size=1, max_new_tokens=40, hear_rest=False)
-    (answer,) = a_run(Decoder(failing(look), quick, largest=1)).answers([a_question(path)], windows)
+    (answer,) = a_run(Decoder(failing(look), quick, largest=1)).answers([a_question(path)], short_windows)
     assert answer.sums["speech/windows"] == len(alive) > 40
     assert max(alive) - before <= 8
 
@@ -169,7 +170,7 @@ def test_a_window_that_fails_leaves_a_gap_that_is_told() -> None:
             raise ValueError("a secret")
 
     run = a_run(Decoder(failing(stumble), METHOD, largest=1))
-    (answer,) = run.answers([sample_question("sales_01")], windows)
+    (answer,) = run.answers([sample_question("sales_01")], short_windows)
     recognition = answer.recognition()
     assert answer.sums["speech/windows_failed"] == 1
     assert recognition.missing

@@ -19,7 +19,7 @@ LARGE = ModelSize(width=1280, heads=20, decoder_layers=32, tokens=51_866)
 
 
 def test_the_sizes_are_read_from_the_model_itself(tmp_path: Path) -> None:
-    assert size_of(DEMO) == ModelSize(width=128, heads=4, decoder_layers=2, tokens=1918)
+    assert size_of(DEMO) == ModelSize(width=128, heads=4, decoder_layers=3, tokens=2205)
     made = make_model(tmp_path / "made", Dimensions(width=64, heads=2, layers=3))
     assert size_of(made) == ModelSize(width=64, heads=2, decoder_layers=3, tokens=51_865)
 

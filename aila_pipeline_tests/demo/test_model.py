@@ -16,7 +16,7 @@ from aila_pipeline.demo.samples import Sample, samples
 from aila_pipeline_tests.word_error_rate import word_edits, word_error_rate
 
 # Measured: docs/demo-model.md has the figures. Other processors round differently, hence the slack.
-POOLED_BOUND = 0.18
+POOLED_BOUND = 0.12
 CALL_BOUND = 0.45
 
 
@@ -54,15 +54,15 @@ def test_nothing_that_faster_whisper_needs_is_missing() -> None:
 
 
 def test_it_is_small_enough_to_ship() -> None:
-    assert sum(path.stat().st_size for path in MODEL.iterdir()) < 4_000_000
+    assert sum(path.stat().st_size for path in MODEL.iterdir()) < 6_000_000
 
 
 def test_it_loads_without_a_network() -> None:
     assert not _model().model.is_multilingual
 
 
-def test_its_options_forbid_what_makes_it_hear_badly() -> None:
-    """With the previous text as prompt it recites; a temperature fallback samples, so that runs differ."""
+def test_its_options_forbid_what_makes_runs_differ() -> None:
+    """A temperature fallback samples, so that runs differ; the previous text would carry one window's errors on."""
     options = _card()["transcribe"]
     assert options["condition_on_previous_text"] is False
     assert options["temperature"] == 0.0

@@ -11,7 +11,7 @@ import pytest
 from aila_pipeline.demo import MODEL
 from aila_pipeline.demo.samples import samples
 from tools.demo_model import sentences
-from tools.demo_model.sentences import FIRST, Sentences, in_grammar
+from tools.demo_model.sentences import EXPORTED, Sentences, in_grammar
 from tools.demo_model.training_text import drawn_in_training, training_stream
 from tools.sample_calls import dialogues
 from tools.sample_calls.dialogues import Dialogue, Line, problems, read, words_of
@@ -46,7 +46,7 @@ def test_the_shipped_calls_say_what_the_script_says() -> None:
 
 
 def test_the_words_are_the_models_words() -> None:
-    assert list(FIRST.words) == (MODEL / "words.txt").read_text("utf-8").split()
+    assert list(EXPORTED) == (MODEL / "words.txt").read_text("utf-8").split()
 
 
 def test_every_sentence_of_the_grammar_is_recognised_as_such() -> None:

@@ -44,6 +44,10 @@ MIXES: tuple[tuple[int, Mix], ...] = (
     (0, Mix(0.5, 0.5, few=0.2, channels=0.2, samples_voices=0.3, recurring=0.3, timed=0.6)),
     (3_000, Mix(0.3, 0.4, silent=0.08, few=0.12, channels=0.3, samples_voices=0.4, recurring=0.5, timed=0.55)),
     (7_000, Mix(0.25, 0.25, silent=0.08, few=0.08, channels=0.3, samples_voices=0.4, recurring=0.5, timed=0.5)),
+    (
+        11_500,
+        Mix(0.3, 0.2, silent=0.06, few=0.08, scattered=0.1, channels=0.3, samples_voices=0.5, recurring=0.5, timed=0.4),
+    ),
 )
 """From which step on each is drawn from."""
 

@@ -50,7 +50,7 @@ def wide_held_out(per_kind: int = 24) -> list[tuple[str, str]]:
 @cache
 def exported_held_out(per_kind: int = 24) -> list[tuple[str, str]]:
     """(kind, text): as `wide_held_out`, in the words that the model writes, and not in any shard either."""
-    spoken = {text for number in range(SHARDS) for text in islice(shard_texts(number), TEXTS_PER_SHARD)}
+    spoken = drawn_in_shards()
     more = Sentences(WIDE_HELD_OUT_SEED + 1, WHOLE)
     streams = {"grammar": more.grammar, "random": lambda: more.random_words(3, 10)}
     chosen = []
@@ -92,6 +92,16 @@ def training_stream(rank: int) -> Iterator[str]:
 
 
 @cache
+def drawn_in_shards() -> frozenset[str]:
+    """All texts of the training speech."""
+    return frozenset(text for number in range(SHARDS) for text in islice(shard_texts(number), TEXTS_PER_SHARD))
+
+
+@cache
 def drawn_in_training(ranks: int = 2, each: int = 12_000) -> frozenset[str]:
-    """At least all texts that the first model's training synthesised (9,000 by each of two processes)."""
-    return frozenset(text for rank in range(ranks) for text in islice(training_stream(rank), each))
+    """At least all texts that the model ever heard: those of the shards, and of the first model, which it began as.
+
+    The first model's training synthesised 9,000 by each of two processes.
+    """
+    first = (text for rank in range(ranks) for text in islice(training_stream(rank), each))
+    return frozenset(first) | drawn_in_shards()

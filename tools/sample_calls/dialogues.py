@@ -13,7 +13,7 @@ from typing import Literal
 import yaml
 from pydantic import TypeAdapter
 
-from tools.demo_model.sentences import FIRST
+from tools.demo_model.sentences import EXPORTED
 from tools.demo_model.training_text import drawn_in_training
 
 SCRIPT = Path(__file__).with_name("dialogues.yaml")
@@ -108,7 +108,7 @@ def problems(dialogue: Dialogue) -> list[str]:
     """What makes a dialogue unfit: unknown words, and sentences that training contained."""
     found = []
     for line in dialogue.turns:
-        unknown = set(words_of(line.text)) - set(FIRST.words)
+        unknown = set(words_of(line.text)) - set(EXPORTED)
         if unknown:
             found.append(f"{dialogue.name}: the model does not know {sorted(unknown)}")
         for part in re.split(r"[.?]", line.text):
