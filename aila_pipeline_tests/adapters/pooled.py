@@ -27,7 +27,10 @@ from aila_pipeline.domain.voice_activity import SAMPLE_RATE_HZ
 DEMO = find_model("demo", on_download=print)
 OPTIONS = read_card(DEMO).options
 METHOD = Method.of(OPTIONS)
-WHOLE, SHORT = (Cutting(voice_rule(OPTIONS, seconds), round(seconds * SAMPLE_RATE_HZ), 0) for seconds in (15.0, 8.0))
+WHOLE, SHORT = (
+    Cutting(voice_rule(OPTIONS, seconds), round(seconds * SAMPLE_RATE_HZ), 0)
+    for seconds in (float(OPTIONS["chunk_length"]), 8.0)
+)
 """As the recogniser cuts, and windows of which a short call has many."""
 
 
