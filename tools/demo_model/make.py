@@ -24,7 +24,12 @@ from tools.demo_model.tokens import make_tokenizer
 from tools.demo_model.training_text import SHARDS
 
 NON_SPEECH_SECONDS = 1200
-PHASES = ((11_500, 6500, 1.2e-3, 6, 3), (1700, 1700, 5e-4, 6, 3))
+PHASES = (
+    (11_500, 6500, 1.2e-3, 6, 3),
+    (1700, 1700, 5e-4, 6, 3),
+    (7000, 6000, 1e-3, 6, 3),
+    (2400, 2400, 6e-4, 6, 3),
+)
 """Of the training: steps, the last of them in which the rate falls, the rate it falls from, layers of encoder and
 decoder."""
 PROCESSES = 2

@@ -48,6 +48,26 @@ MIXES: tuple[tuple[int, Mix], ...] = (
         11_500,
         Mix(0.3, 0.2, silent=0.06, few=0.08, scattered=0.1, channels=0.3, samples_voices=0.5, recurring=0.5, timed=0.4),
     ),
+    (
+        13_200,
+        Mix(
+            0.3,
+            0.15,
+            silent=0.05,
+            few=0.06,
+            scattered=0.1,
+            channels=0.3,
+            samples_voices=0.65,
+            recurring=0.55,
+            timed=0.35,
+        ),
+    ),
+    (
+        20_200,
+        Mix(
+            0.4, 0.15, silent=0.05, few=0.06, scattered=0.08, channels=0.3, samples_voices=0.7, recurring=0.5, timed=0.5
+        ),
+    ),
 )
 """From which step on each is drawn from."""
 
